@@ -1,0 +1,32 @@
+// The library's one exception. It never prints, exits or aborts.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace tessera {
+
+enum class ErrorCode {
+  file_access,   ///< cannot open, read, write, or rename
+  bad_file,      ///< the bytes are not what the format allows
+  mismatch,      ///< a well-formed file or array does not fit this model
+  bad_argument,  ///< a value outside its documented range
+  interrupted,   ///< the caller asked to stop
+};
+
+/// What went wrong, in one line: the subject (a file, a tensor, an option), what was found, what was expected.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, std::string_view subject, std::string_view found, std::string_view expected)
+      : std::runtime_error(std::string(subject) + ": found " + std::string(found) + ", expected " +
+                           std::string(expected)),
+        code_(code) {}
+
+  [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace tessera

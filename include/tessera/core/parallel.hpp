@@ -1,0 +1,66 @@
+// The one place where work is spread over threads. Threads belong to the caller: OpenMP when the program is compiled
+// with it, serial when not, or whatever function the program sets. No result depends on which, or on how many.
+#pragma once
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include <atomic>
+#include <type_traits>
+
+#include <tessera/core/types.hpp>
+
+namespace tessera {
+
+/// Runs task(context, i) for every i in [0, count), in any order, on any threads, and returns when all have ended.
+using ParallelFor = void (*)(Index count, void (*task)(void* context, Index i), void* context);
+
+namespace detail {
+
+inline std::atomic<ParallelFor> user_parallel_for{nullptr};
+inline std::atomic<int> thread_count{0};
+
+}  // namespace detail
+
+/// Replaces OpenMP by the program's own thread pool; nullptr returns to the default.
+inline void set_parallel_for(ParallelFor function) { detail::user_parallel_for = function; }
+
+/// How many threads OpenMP may use; 0 (the start value) leaves it to OpenMP.
+inline void set_thread_count(int count) { detail::thread_count = count; }
+
+/// The number of threads that parallel_for would use (1 without OpenMP).
+inline int thread_count() {
+#ifdef _OPENMP
+  const int count = detail::thread_count;
+  return count > 0 ? count : omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+/// Calls task(i) once for every i in [0, count). The tasks must not depend on one another and must not throw.
+template <class Task>
+void parallel_for(Index count, Task&& task) {
+  if (count <= 1) {
+    if (count == 1) task(Index{0});
+    return;
+  }
+  if (const ParallelFor user = detail::user_parallel_for) {
+    using Stored = std::remove_reference_t<Task>;
+    user(count, [](void* context, Index i) { (*static_cast<Stored*>(context))(i); },
+         const_cast<std::remove_const_t<Stored>*>(&task));
+    return;
+  }
+#ifdef _OPENMP
+  const int threads = thread_count();
+  if (threads > 1 && !omp_in_parallel()) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (Index i = 0; i < count; ++i) task(i);
+    return;
+  }
+#endif
+  for (Index i = 0; i < count; ++i) task(i);
+}
+
+}  // namespace tessera
