@@ -1,0 +1,123 @@
+// The operations that a backend implements, and nothing else. Layers are written against this list; a backend knows no
+// model. Every operation is a static member function; sizes that a kernel is compiled for come as shape<...>, the
+// others as numbers. All buffers are dense, row-major, and 64-byte aligned at their start (slices by rows need not be).
+//
+// Matrix products. `weight` is [Out, In] as PyTorch stores it.
+//   Index packed_weight_size(shape<In, Out>)                          values, of either packing
+//   void pack_weight(shape<In, Out>, weight, packed)                  once after load, or once a training step
+//   void pack_weight_transposed(shape<In, Out>, weight, packed)       for linear_backward_input
+//   void linear(shape<In, Out>, rows, x, packed, LinearEpilogue, y)   y [rows, Out] overwritten
+//   void linear_backward_input(shape<In, Out>, rows, dy, packed_transposed, LinearBackwardEpilogue, dx)   dx overwritten
+//   Index linear_backward_scratch(shape<In, Out>, rows)               values of scratch for the next one
+//   void linear_backward_weight(shape<In, Out>, rows, x, dy, scratch, dweight, dbias)   adds to dweight and dbias
+//
+// Layer norm over rows of D values, biased variance, eps 1e-5. mean, rstd: [rows], or empty where nobody reads them.
+//   void layer_norm(shape<D>, rows, x, weight, bias, y, mean, rstd)
+//   void layer_norm_backward(shape<D>, rows, x, weight, mean, rstd, dy, dx, dweight, dbias)   adds to dx, dweight, dbias
+//
+// Attention, softmax(q k^T / sqrt(D / heads)) v by heads, which are contiguous slices of the width.
+// q, y: [batch, q_rows, D]; kv: [batch, kv_rows, 2 D], k then v; log_sum_exp: [batch, heads, q_rows] or empty.
+//   void attention(shape<D, heads>, batch, q_rows, kv_rows, q, kv, y, log_sum_exp)
+//   void attention_backward(shape<D, heads>, batch, q_rows, kv_rows, q, kv, y, log_sum_exp, dy, dq, dkv)   overwrites
+//
+// Rows. RowBlock (operations.hpp) says where row (b, r) lies.
+//   void copy_rows(shape<D>, batch, count, RowBlock x, table, RowBlock y)   y(b, r) = x(b, r) + table[r]; table [count, D] or empty
+//   void add_rows(shape<D>, batch, count, RowBlock x, RowBlock y)           y(b, r) += x(b, r)
+//   void sum_rows(shape<D>, batch, count, RowBlock x, table, step)          table[r * step] += sum over b of x(b, r); step 0 or 1
+//
+// Patches. image [batch, C, H, W]; N = HW / P^2 patches row by row.
+//   void patchify(shape<C, H, W, P>, batch, image, patches)     [batch, N, (C, P, P)]: a P x P convolution's input
+//   void unpatchify(shape<C, H, W, P>, batch, patches, image)   [batch, N, (P, P, C)]: the decoder's output order
+//   void unpatchify_backward(shape<C, H, W, P>, batch, dimage, dpatches)
+//   void conv3x3(shape<C, H, W>, batch, x, weight, bias, y)     weight [C, C, 3, 3], zero padding 1
+//   void conv3x3_backward(shape<C, H, W>, batch, x, weight, dy, dx, dweight, dbias)   overwrites dx, adds to the others
+//
+// Quantizer. z [rows, C], codes [K, C].
+//   Index packed_codes_size(shape<K, C>)
+//   void pack_codes(shape<K, C>, codes, packed)
+//   void nearest_code(shape<K, C>, rows, z, packed, ids, margins)
+//        ids[r] = argmin_k |z[r] - codes[k]|^2, the lowest k on a tie; margins[r] (or empty): the squared distance of the
+//        second-nearest minus that of the nearest (infinity when K = 1)
+//   void gather_codes(shape<C>, rows, codes, ids, zq)           zq[r] = codes[ids[r]]
+//   void gather_codes_backward(shape<C>, rows, dzq, ids, dcodes)   dcodes[ids[r]] += dzq[r], in the order of r
+//   void normalize_rows(shape<C>, rows, x, y, norm)             y = x / max(|x|, 1e-12); norm [rows] receives that maximum
+//   void normalize_rows_backward(shape<C>, rows, y, norm, dy, dx)   adds to dx
+//   void straight_through(z, zq, y)                             y = z + sg(zq - z): zq's value, z's gradient
+//   QuantizerLoss quantizer_loss(z, zq)
+//   void quantizer_loss_backward(z, zq, codebook_weight, commitment_weight, dz, dzq)   adds to dz, overwrites dzq
+//
+// Losses and reductions. Sums are of type Accumulator, in an order that depends on the length alone.
+//   Accumulator squared_error(x, target)                        mean((x - target)^2)
+//   void squared_error_backward(x, target, weight, dx)          dx = weight * d mean / d x
+//   Accumulator absolute_error(x, target), void absolute_error_backward(x, target, weight, dx)
+//   Accumulator sum_of_squares(x)
+//
+// Optimizer, element by element.
+//   void adamw(AdamWStep, gradient, parameter, first_moment, second_moment)
+//   void moving_average(decay, x, average)                      average = decay * average + (1 - decay) * x
+//   void fill(value, y)
+//
+// Memory.
+//   Buffer<T> is an owner with view(), view() const; constructed with a size, zeroed.
+//   void upload(View<const float> host, View<Scalar> there), void download(View<const Scalar> there, View<float> host)
+#pragma once
+
+#include <concepts>
+
+#include <tessera/backend/operations.hpp>
+#include <tessera/core/types.hpp>
+
+namespace tessera {
+
+/// A type with every operation above. Checked with small shapes: an operation that is missing is named by the compiler.
+template <class B>
+concept Backend = requires(View<const typename B::Scalar> in, View<typename B::Scalar> out, View<const Token> ids,
+                           View<Token> new_ids, RowBlock<const typename B::Scalar> rows,
+                           RowBlock<typename B::Scalar> new_rows, LinearEpilogue<typename B::Scalar> epilogue,
+                           LinearBackwardEpilogue<typename B::Scalar> backward_epilogue, AdamWStep step, Index n,
+                           View<const float> host, View<float> new_host) {
+  typename B::Scalar;
+  typename B::Accumulator;
+  typename B::template Buffer<typename B::Scalar>;
+  { B::packed_weight_size(shape<8, 8>) } -> std::same_as<Index>;
+  B::pack_weight(shape<8, 8>, in, out);
+  B::pack_weight_transposed(shape<8, 8>, in, out);
+  B::linear(shape<8, 8>, n, in, in, epilogue, out);
+  B::linear_backward_input(shape<8, 8>, n, in, in, backward_epilogue, out);
+  { B::linear_backward_scratch(shape<8, 8>, n) } -> std::same_as<Index>;
+  B::linear_backward_weight(shape<8, 8>, n, in, in, out, out, out);
+  B::layer_norm(shape<8>, n, in, in, in, out, out, out);
+  B::layer_norm_backward(shape<8>, n, in, in, in, in, in, out, out, out);
+  B::attention(shape<8, 2>, n, n, n, in, in, out, out);
+  B::attention_backward(shape<8, 2>, n, n, n, in, in, in, in, in, out, out);
+  B::copy_rows(shape<8>, n, n, rows, in, new_rows);
+  B::add_rows(shape<8>, n, n, rows, new_rows);
+  B::sum_rows(shape<8>, n, n, rows, out, n);
+  B::patchify(shape<3, 8, 8, 4>, n, in, out);
+  B::unpatchify(shape<3, 8, 8, 4>, n, in, out);
+  B::unpatchify_backward(shape<3, 8, 8, 4>, n, in, out);
+  B::conv3x3(shape<3, 8, 8>, n, in, in, in, out);
+  B::conv3x3_backward(shape<3, 8, 8>, n, in, in, in, out, out, out);
+  { B::packed_codes_size(shape<8, 4>) } -> std::same_as<Index>;
+  B::pack_codes(shape<8, 4>, in, out);
+  B::nearest_code(shape<8, 4>, n, in, in, new_ids, out);
+  B::gather_codes(shape<4>, n, in, ids, out);
+  B::gather_codes_backward(shape<4>, n, in, ids, out);
+  B::normalize_rows(shape<4>, n, in, out, out);
+  B::normalize_rows_backward(shape<4>, n, in, in, in, out);
+  B::straight_through(in, in, out);
+  { B::quantizer_loss(in, in) } -> std::same_as<QuantizerLoss<typename B::Accumulator>>;
+  B::quantizer_loss_backward(in, in, 1.0, 1.0, out, out);
+  { B::squared_error(in, in) } -> std::same_as<typename B::Accumulator>;
+  B::squared_error_backward(in, in, 1.0, out);
+  { B::absolute_error(in, in) } -> std::same_as<typename B::Accumulator>;
+  B::absolute_error_backward(in, in, 1.0, out);
+  { B::sum_of_squares(in) } -> std::same_as<typename B::Accumulator>;
+  B::adamw(step, in, out, out, out);
+  B::moving_average(0.5, in, out);
+  B::fill(typename B::Scalar{}, out);
+  B::upload(host, out);
+  B::download(in, new_host);
+};
+
+}  // namespace tessera

@@ -1,0 +1,53 @@
+// Small argument structs that every backend's operations share.
+#pragma once
+
+#include <tessera/core/types.hpp>
+
+namespace tessera {
+
+/// What `linear` does with each product before it stores it:
+///   pre = x W^T + bias;  y = residual + (gelu ? gelu(pre) : pre).
+template <class S>
+struct LinearEpilogue {
+  View<const S> bias{};      // [Out] or empty
+  bool gelu = false;         // exact: x * (1 + erf(x / sqrt(2))) / 2
+  View<S> pre_activation{};  // [rows, Out] or empty: receives pre, for the backward pass
+  View<const S> residual{};  // [rows, Out] or empty; may be y itself
+};
+
+/// What `linear_backward_input` does: dx = residual + (dy W) * gelu'(gelu_input).
+template <class S>
+struct LinearBackwardEpilogue {
+  View<const S> gelu_input{};  // [rows, In] or empty: the pre-activation under x = gelu(pre)
+  View<const S> residual{};    // [rows, In] or empty; may be dx itself
+};
+
+/// Row (b, r) of a batch of row blocks is row b * per_image + first + r * step of `data`.
+/// per_image = 0 shares rows between images; step = 0 repeats one row.
+template <class T>
+struct RowBlock {
+  View<T> data;
+  Index per_image = 0;
+  Index first = 0;
+  Index step = 1;
+};
+
+/// One AdamW update (Loshchilov and Hutter 2019, arXiv:1711.05101), as torch.optim.AdamW computes it.
+struct AdamWStep {
+  double learning_rate;
+  double beta1;
+  double beta2;
+  double eps;
+  double weight_decay;    // 0 for tensors without decay
+  double gradient_scale;  // the clipping factor: the gradient is multiplied by it first
+  std::int64_t step;      // from 1, for the bias correction
+};
+
+/// Codebook and commitment terms before any weight: mean((sg(z) - zq)^2), mean((z - sg(zq))^2).
+template <class A>
+struct QuantizerLoss {
+  A codebook;
+  A commitment;
+};
+
+}  // namespace tessera

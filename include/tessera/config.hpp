@@ -1,0 +1,124 @@
+// A tokenizer's sizes as one compile-time value. Every family of tokenizers is this struct with other fields.
+#pragma once
+
+#include <array>
+#include <bit>
+
+#include <tessera/core/types.hpp>
+
+namespace tessera {
+
+struct ImageSize {
+  Index height = 0;
+  Index width = 0;
+};
+
+/// A pre-LN vision transformer: `depth` blocks of width `dim` with `heads` heads, MLP of width dim * mlp_ratio.
+struct TransformerConfig {
+  Index dim = 0;
+  Index depth = 0;
+  Index heads = 0;
+  Index mlp_ratio = 4;
+};
+
+/// How far a latent is from a code. Cosine: both are divided by max(norm, 1e-12) first.
+enum class Metric { euclidean, cosine };
+
+/// What the network sees of a picture whose bytes are u / 255 in [0, 1].
+enum class InputRange {
+  zero_one,       ///< as it is
+  minus_one_one,  ///< x * 2 - 1
+  imagenet,       ///< (x - mean) / std, per colour
+};
+
+/// All sizes of a tokenizer. A structural type: use it as a template argument, `Tokenizer<my_config>`.
+struct Config {
+  ImageSize image{};
+  Index channels = 3;
+  Index patch_size = 0;
+  TransformerConfig encoder{};
+  TransformerConfig decoder{};
+  Index latent_tokens = 0;  ///< T learned tokens are the image's tokens; 0: one token per patch
+  bool class_token = false;
+  Index codebook_size = 0;
+  Index code_dim = 0;
+  Metric metric = Metric::euclidean;
+  InputRange range = InputRange::zero_one;
+  double commitment = 0.25;  ///< beta of the VQ-VAE loss (van den Oord et al. 2017, arXiv:1711.00937, eq. 3)
+
+  [[nodiscard]] constexpr Index grid_height() const { return image.height / patch_size; }
+  [[nodiscard]] constexpr Index grid_width() const { return image.width / patch_size; }
+  /// N, the patches of one image.
+  [[nodiscard]] constexpr Index patches() const { return grid_height() * grid_width(); }
+  /// T, the tokens of one image.
+  [[nodiscard]] constexpr Index tokens() const { return latent_tokens > 0 ? latent_tokens : patches(); }
+  /// Rows of the encoder's and the decoder's sequence: class token, patches, latent tokens.
+  [[nodiscard]] constexpr Index sequence() const { return (class_token ? 1 : 0) + patches() + latent_tokens; }
+  [[nodiscard]] constexpr Index patch_values() const { return channels * patch_size * patch_size; }
+  [[nodiscard]] constexpr Index image_values() const { return channels * image.height * image.width; }
+
+  /// Bits of one id: ceil(log2(codebook_size)).
+  [[nodiscard]] constexpr Index bits_per_token() const {
+    return std::bit_width(static_cast<std::uint64_t>(codebook_size - 1));
+  }
+  [[nodiscard]] constexpr Index bits_per_image() const { return tokens() * bits_per_token(); }
+  /// 8-bit image bits over token bits.
+  [[nodiscard]] constexpr double compression_ratio() const {
+    return 8.0 * static_cast<double>(image_values()) / static_cast<double>(bits_per_image());
+  }
+};
+
+/// Per-channel mean and standard deviation of an InputRange: x = (u / 255 - mean) / std.
+struct RangeStatistics {
+  std::array<float, 3> mean;
+  std::array<float, 3> std;
+};
+constexpr RangeStatistics statistics(InputRange range) {
+  switch (range) {
+    case InputRange::minus_one_one:
+      return {{0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}};
+    case InputRange::imagenet:  // torchvision.transforms.Normalize's usual values
+      return {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
+    case InputRange::zero_one:
+      break;
+  }
+  return {{0.0F, 0.0F, 0.0F}, {1.0F, 1.0F, 1.0F}};
+}
+
+/// Instantiated by everything that takes a Config: a wrong one ends here, in one sentence.
+template <Config config>
+struct CheckedConfig {
+  static_assert(config.image.height > 0 && config.image.width > 0,
+                "Config::image must be at least 1 x 1; set {height, width}.");
+  static_assert(config.channels > 0, "Config::channels must be at least 1.");
+  static_assert(config.patch_size > 0, "Config::patch_size must be at least 1.");
+  static_assert(config.patch_size <= 0 || (config.image.height % config.patch_size == 0 &&
+                                           config.image.width % config.patch_size == 0),
+                "Config::patch_size must divide both sides of Config::image; pad or resize the image.");
+  static_assert(config.encoder.dim > 0, "Config::encoder.dim must be at least 1.");
+  static_assert(config.encoder.depth > 0, "Config::encoder.depth must be at least 1.");
+  static_assert(config.encoder.heads > 0, "Config::encoder.heads must be at least 1.");
+  static_assert(config.encoder.mlp_ratio > 0, "Config::encoder.mlp_ratio must be at least 1.");
+  static_assert(config.encoder.heads <= 0 || config.encoder.dim % config.encoder.heads == 0,
+                "Config::encoder.dim must be a multiple of Config::encoder.heads: heads are equal slices of the width.");
+  static_assert(config.decoder.dim > 0, "Config::decoder.dim must be at least 1.");
+  static_assert(config.decoder.depth > 0, "Config::decoder.depth must be at least 1.");
+  static_assert(config.decoder.heads > 0, "Config::decoder.heads must be at least 1.");
+  static_assert(config.decoder.mlp_ratio > 0, "Config::decoder.mlp_ratio must be at least 1.");
+  static_assert(config.decoder.heads <= 0 || config.decoder.dim % config.decoder.heads == 0,
+                "Config::decoder.dim must be a multiple of Config::decoder.heads: heads are equal slices of the width.");
+  static_assert(config.latent_tokens >= 0, "Config::latent_tokens must not be negative; 0 means one token per patch.");
+  static_assert(!config.class_token || config.latent_tokens > 0,
+                "Config::class_token needs Config::latent_tokens: the patch family has no class token.");
+  static_assert(config.codebook_size > 0, "Config::codebook_size must be at least 1.");
+  static_assert(config.codebook_size <= (Index{1} << 31),
+                "Config::codebook_size must be at most 2^31: a token is a 32-bit integer.");
+  static_assert(config.code_dim > 0, "Config::code_dim must be at least 1.");
+  static_assert(config.range != InputRange::imagenet || config.channels == 3,
+                "Config::range imagenet has a mean and a deviation for 3 colours; set Config::channels to 3.");
+  static_assert(config.commitment >= 0, "Config::commitment must not be negative.");
+
+  static constexpr Config value = config;
+};
+
+}  // namespace tessera
