@@ -1,0 +1,50 @@
+// xsimd, and every difference between the versions that we support (8.1 in Debian 12 to upstream's newest).
+#pragma once
+
+#include <type_traits>
+
+// g++ 12 warns about its own AVX-512 header when it inlines max and min from there (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <xsimd/xsimd.hpp>
+#pragma GCC diagnostic pop
+#else
+#include <xsimd/xsimd.hpp>
+#endif
+
+#ifdef __FAST_MATH__
+#error "tessera needs -fno-fast-math: float32 results are exact, and -ffast-math changes them."
+#endif
+
+namespace tessera {
+
+#if defined(__AVX512F__)
+/// a * b + c with one rounding. xsimd 8.1 has no such operation for AVX-512: its generic one rounds twice.
+template <class Arch>
+  requires(xsimd::batch<float, Arch>::size == 16)
+[[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b,
+                                                              xsimd::batch<float, Arch> c) {
+  return xsimd::batch<float, Arch>(_mm512_fmadd_ps(a, b, c));
+}
+#endif
+
+/// a * b + c with one rounding.
+template <class Arch>
+  requires(xsimd::batch<float, Arch>::size < 16)
+[[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b,
+                                                              xsimd::batch<float, Arch> c) {
+  return xsimd::fma(a, b, c);
+}
+
+/// Whether `fused` is one instruction of Arch; elsewhere it would round twice and give other tokens.
+template <class Arch>
+inline constexpr bool has_fused_multiply_add =
+#if defined(__FMA__) || defined(__aarch64__)
+    xsimd::batch<float, Arch>::size >= 8 || std::is_base_of_v<xsimd::neon, Arch>;
+#else
+    false;
+#endif
+
+}  // namespace tessera
