@@ -1,0 +1,11 @@
+# What the library itself needs. Tests, benchmarks and the program look for their own in their folders.
+find_package(xtensor 0.24 REQUIRED)
+find_package(xsimd 8.1 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+if(TESSERA_IMAGE_IO)
+  find_package(JPEG REQUIRED)
+  find_package(PNG REQUIRED)
+endif()
+if(TESSERA_OPENMP)
+  find_package(OpenMP COMPONENTS CXX)
+endif()

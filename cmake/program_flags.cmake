@@ -1,0 +1,14 @@
+# How our own programs, tests and benchmarks are compiled. Users of the library get none of this.
+add_library(tessera_program_flags INTERFACE)
+target_compile_options(tessera_program_flags INTERFACE -Wall -Wextra -Wpedantic)
+if(TESSERA_WERROR)
+  target_compile_options(tessera_program_flags INTERFACE -Werror)
+endif()
+if(TESSERA_NATIVE)
+  target_compile_options(tessera_program_flags INTERFACE -march=native)
+endif()
+if(TESSERA_SANITIZE)
+  target_compile_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all
+                                                         -fno-omit-frame-pointer)
+  target_link_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})
+endif()
