@@ -1,0 +1,51 @@
+// The plainest backend: loops in the order of the formulas, one thread, nothing blocked or packed. In double it is the
+// truth that the other backends are tested against; in Dual every forward pass yields exact slopes for the gradient
+// tests.
+#pragma once
+
+#include <tessera/backend/concept.hpp>
+#include <tessera/backend/reference/attention.hpp>
+#include <tessera/backend/reference/codes.hpp>
+#include <tessera/backend/reference/conv3x3.hpp>
+#include <tessera/backend/reference/layer_norm.hpp>
+#include <tessera/backend/reference/linear.hpp>
+#include <tessera/backend/reference/losses.hpp>
+#include <tessera/backend/reference/nearest_code.hpp>
+#include <tessera/backend/reference/optimizer.hpp>
+#include <tessera/backend/reference/patches.hpp>
+#include <tessera/backend/reference/rows.hpp>
+#include <tessera/core/buffer.hpp>
+#include <tessera/core/dual.hpp>
+
+namespace tessera {
+
+/// Every operation of backend/concept.hpp in T: float, double, or Dual.
+template <class T>
+struct reference : reference_detail::LinearOps<T>,
+                   reference_detail::LayerNormOps<T>,
+                   reference_detail::AttentionOps<T>,
+                   reference_detail::RowsOps<T>,
+                   reference_detail::PatchesOps<T>,
+                   reference_detail::Conv3x3Ops<T>,
+                   reference_detail::NearestCodeOps<T>,
+                   reference_detail::CodesOps<T>,
+                   reference_detail::LossesOps<T>,
+                   reference_detail::OptimizerOps<T> {
+  using Scalar = T;
+  using Accumulator = reference_detail::Accumulator<T>;
+  template <class U>
+  using Buffer = AlignedBuffer<U>;
+
+  static void upload(View<const float> host, View<T> there) {
+    for (std::size_t i = 0; i < host.size(); ++i) there[i] = T(host[i]);
+  }
+  static void download(View<const T> there, View<float> host) {
+    for (std::size_t i = 0; i < there.size(); ++i) host[i] = static_cast<float>(there[i]);
+  }
+};
+
+static_assert(Backend<reference<float>>);
+static_assert(Backend<reference<double>>);
+static_assert(Backend<reference<Dual>>);
+
+}  // namespace tessera
