@@ -1,6 +1,7 @@
 // xsimd, and every difference between the versions that we support (8.1 in Debian 12 to upstream's newest).
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 
 // g++ 12 warns about its own AVX-512 header when it inlines max and min from there (GCC bug 105593).
@@ -23,18 +24,20 @@ namespace tessera {
 #if defined(__AVX512F__)
 /// a * b + c with one rounding. xsimd 8.1 has no such operation for AVX-512: its generic one rounds twice.
 template <class Arch>
-  requires(xsimd::batch<float, Arch>::size == 16)
-[[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b,
-                                                              xsimd::batch<float, Arch> c) {
+requires(xsimd::batch<float, Arch>::size == 16)
+    [[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a,
+                                                                  xsimd::batch<float, Arch> b,
+                                                                  xsimd::batch<float, Arch> c) {
   return xsimd::batch<float, Arch>(_mm512_fmadd_ps(a, b, c));
 }
 #endif
 
 /// a * b + c with one rounding.
 template <class Arch>
-  requires(xsimd::batch<float, Arch>::size < 16)
-[[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b,
-                                                              xsimd::batch<float, Arch> c) {
+requires(xsimd::batch<float, Arch>::size < 16)
+    [[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a,
+                                                                  xsimd::batch<float, Arch> b,
+                                                                  xsimd::batch<float, Arch> c) {
   return xsimd::fma(a, b, c);
 }
 
@@ -46,5 +49,18 @@ inline constexpr bool has_fused_multiply_add =
 #else
     false;
 #endif
+
+/// 2^n, where `shifted` = 1.5 * 2^23 + n and -126 <= n <= 127: the low bits of such a float are n.
+template <class Arch>
+[[gnu::always_inline]] inline xsimd::batch<float, Arch> power_of_two(xsimd::batch<float, Arch> shifted) {
+  using Bits = xsimd::batch<std::int32_t, Arch>;
+#if XSIMD_VERSION_MAJOR >= 9
+  const Bits n = xsimd::bitwise_cast<std::int32_t>(shifted);
+  return xsimd::bitwise_cast<float>(Bits((n << 23) + Bits(0x3f800000)));
+#else
+  const Bits n = xsimd::bitwise_cast<Bits>(shifted);
+  return xsimd::bitwise_cast<xsimd::batch<float, Arch> >(Bits((n << 23) + Bits(0x3f800000)));
+#endif
+}
 
 }  // namespace tessera
