@@ -1,0 +1,20 @@
+// Sizes for the nearest code: one code, one value a code, a rest in every tile.
+#pragma once
+
+#include <tessera/core/types.hpp>
+
+namespace tessera::cases {
+
+/// f(shape<K, C>, rows)
+void nearest_code(auto&& f) {
+  f(shape<1, 1>, 1);
+  f(shape<1, 5>, 3);
+  f(shape<3, 2>, 13);
+  f(shape<15, 12>, 12);
+  f(shape<17, 3>, 25);
+  f(shape<37, 7>, 5);
+  f(shape<48, 12>, 31);
+  f(shape<129, 16>, 7);
+}
+
+}  // namespace tessera::cases
