@@ -65,11 +65,12 @@ struct Lanes {
   [[gnu::always_inline]] friend Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
     return map([](Batch x, Batch y, Batch z) { return fused(x, y, z); }, a, b, c);
   }
+  /// The larger value of each lane; NaN where b is NaN. So is min.
   [[gnu::always_inline]] friend Lanes max(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return Batch(xsimd::max(x, y)); }, a, b);
+    return map([](Batch x, Batch y) { return larger(x, y); }, a, b);
   }
   [[gnu::always_inline]] friend Lanes min(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return Batch(xsimd::min(x, y)); }, a, b);
+    return map([](Batch x, Batch y) { return smaller(x, y); }, a, b);
   }
 
   /// ((lane 0 + lane 8) + (lane 4 + lane 12)) + ...: halves are added until one value is left.

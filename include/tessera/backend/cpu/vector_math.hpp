@@ -44,7 +44,8 @@ template <class Arch>
 template <class Arch>
 [[gnu::always_inline]] inline Lanes<Arch> tail_argument(const Lanes<Arch>& x) {
   using V = Lanes<Arch>;
-  return min(V::broadcast(5.8F), max(V::broadcast(0.0F) - x, x));
+  using Batch = typename V::Batch;
+  return min(V::broadcast(5.8F), V::map([](Batch part) { return Batch(xsimd::abs(part)); }, x));
 }
 
 /// Q(a) = (1 - erf(a / sqrt(2))) / 2 for 0 <= a <= 5.8, absolute error below 2e-7 / max(1, a).
