@@ -30,7 +30,7 @@ T gelu_slope(T x) {
 template <class T>
 struct LinearOps {
   template <Index In, Index Out>
-  static Index packed_weight_size(Shape<In, Out>) {
+  static constexpr Index packed_weight_size(Shape<In, Out>) {
     return In * Out;
   }
   template <Index In, Index Out>
@@ -71,7 +71,7 @@ struct LinearOps {
   }
 
   template <Index In, Index Out>
-  static Index linear_backward_scratch(Shape<In, Out>, Index) {
+  static constexpr Index linear_backward_scratch(Shape<In, Out>, Index) {
     return 0;
   }
   template <Index In, Index Out>

@@ -11,7 +11,7 @@ namespace tessera::reference_detail {
 template <class T>
 struct NearestCodeOps {
   template <Index K, Index C>
-  static Index packed_codes_size(Shape<K, C>) {
+  static constexpr Index packed_codes_size(Shape<K, C>) {
     return K * C;
   }
   template <Index K, Index C>
