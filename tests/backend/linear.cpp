@@ -1,0 +1,222 @@
+// The cpu backend's matrix products against the reference backend in double, and their bits against themselves: with
+// any number of threads, and for a row alone and inside a batch.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cases/linear.hpp>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <string>
+#include <tessera/backend/cpu/linear.hpp>
+#include <tessera/backend/reference/linear.hpp>
+#include <tuple>
+#include <vector>
+
+namespace {
+
+using namespace tessera;
+using Cpu = cpu_detail::LinearOps<xsimd::default_arch>;
+using Truth = reference_detail::LinearOps<double>;
+using Floats = std::vector<float>;
+
+Floats random_floats(Index size, std::uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
+  Floats values(static_cast<std::size_t>(size));
+  for (float& value : values) value = uniform(generator);
+  return values;
+}
+
+Floats poisoned(Index size) {
+  return Floats(static_cast<std::size_t>(size), std::numeric_limits<float>::quiet_NaN());
+}
+
+std::vector<double> in_double(const Floats& values) {
+  return {values.begin(), values.end()};
+}
+
+/// The largest difference over the largest magnitude; infinite where a value is missing or not a number.
+double difference(const Floats& found, const std::vector<double>& expected) {
+  if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
+  double largest = 0.0;
+  double magnitude = 1e-30;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const double distance = std::abs(static_cast<double>(found[i]) - expected[i]);
+    if (!std::isfinite(distance)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, distance);
+    magnitude = std::max(magnitude, std::abs(expected[i]));
+  }
+  return largest / magnitude;
+}
+
+template <class F>
+void for_each_case(F&& f) {
+  std::apply(
+      [&](auto... cases) {
+        const auto run = [&](auto c) {
+          const std::string name =
+              std::to_string(c.rows) + " rows, " + std::to_string(c.in) + " -> " + std::to_string(c.out);
+          CAPTURE(name);
+          f(c);
+        };
+        (run(cases), ...);
+      },
+      cases::linear_test_cases);
+}
+
+template <class Case>
+Floats packed(Case c, const Floats& weight) {
+  Floats values = poisoned(Cpu::packed_weight_size(c.size));
+  Cpu::pack_weight(c.size, weight, values);
+  return values;
+}
+
+template <class Case>
+Floats packed_transposed(Case c, const Floats& weight) {
+  Floats values = poisoned(Cpu::packed_weight_size(c.size));
+  Cpu::pack_weight_transposed(c.size, weight, values);
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("linear is the reference's, with every epilogue") {
+  for_each_case([](auto c) {
+    const Floats x = random_floats(c.rows * c.in, 1);
+    const Floats weight = random_floats(c.in * c.out, 2);
+    const Floats bias = random_floats(c.out, 3);
+    const Floats residual = random_floats(c.rows * c.out, 4);
+    const Floats weights = packed(c, weight);
+    const auto x_truth = in_double(x);
+    const auto weight_truth = in_double(weight);
+    const auto bias_truth = in_double(bias);
+    const auto residual_truth = in_double(residual);
+    for (int parts = 0; parts < 32; ++parts) {
+      CAPTURE(parts);
+      const bool with_bias = parts & 1, gelu = parts & 2, with_pre = parts & 4, with_residual = parts & 8;
+      const bool in_place = with_residual && (parts & 16);
+      Floats y = in_place ? residual : poisoned(c.rows * c.out);
+      Floats pre = poisoned(with_pre ? c.rows * c.out : 0);
+      std::vector<double> y_truth(y.size());
+      std::vector<double> pre_truth(pre.size());
+      LinearEpilogue<float> epilogue{.gelu = gelu, .pre_activation = pre};
+      LinearEpilogue<double> epilogue_truth{.gelu = gelu, .pre_activation = pre_truth};
+      if (with_bias) epilogue.bias = bias, epilogue_truth.bias = bias_truth;
+      if (with_residual) epilogue.residual = in_place ? y : residual, epilogue_truth.residual = residual_truth;
+      Cpu::linear(c.size, c.rows, x, weights, epilogue, y);
+      Truth::linear(c.size, c.rows, x_truth, weight_truth, epilogue_truth, y_truth);
+      CHECK(difference(y, y_truth) < cases::linear_tolerance);
+      CHECK(difference(pre, pre_truth) < cases::linear_tolerance);
+    }
+  });
+}
+
+TEST_CASE("linear_backward_input is the reference's, with every epilogue") {
+  for_each_case([](auto c) {
+    const Floats dy = random_floats(c.rows * c.out, 1);
+    const Floats weight = random_floats(c.in * c.out, 2);
+    const Floats gelu_input = random_floats(c.rows * c.in, 3);
+    const Floats residual = random_floats(c.rows * c.in, 4);
+    const Floats weights = packed_transposed(c, weight);
+    const auto dy_truth = in_double(dy);
+    const auto weight_truth = in_double(weight);
+    const auto gelu_input_truth = in_double(gelu_input);
+    const auto residual_truth = in_double(residual);
+    for (int parts = 0; parts < 8; ++parts) {
+      CAPTURE(parts);
+      const bool with_gelu = parts & 1, with_residual = parts & 2, in_place = with_residual && (parts & 4);
+      Floats dx = in_place ? residual : poisoned(c.rows * c.in);
+      std::vector<double> dx_truth(dx.size());
+      LinearBackwardEpilogue<float> epilogue;
+      LinearBackwardEpilogue<double> epilogue_truth;
+      if (with_gelu) epilogue.gelu_input = gelu_input, epilogue_truth.gelu_input = gelu_input_truth;
+      if (with_residual) epilogue.residual = in_place ? dx : residual, epilogue_truth.residual = residual_truth;
+      Cpu::linear_backward_input(c.size, c.rows, dy, weights, epilogue, dx);
+      Truth::linear_backward_input(c.size, c.rows, dy_truth, weight_truth, epilogue_truth, dx_truth);
+      CHECK(difference(dx, dx_truth) < cases::linear_tolerance);
+    }
+  });
+}
+
+TEST_CASE("linear_backward_weight adds the reference's gradients") {
+  for_each_case([](auto c) {
+    const Floats x = random_floats(c.rows * c.in, 1);
+    const Floats dy = random_floats(c.rows * c.out, 2);
+    for (const bool with_bias : {true, false}) {
+      Floats dweight = random_floats(c.in * c.out, 3);
+      Floats dbias = random_floats(with_bias ? c.out : 0, 4);
+      auto dweight_truth = in_double(dweight);
+      auto dbias_truth = in_double(dbias);
+      Floats scratch = poisoned(Cpu::linear_backward_scratch(c.size, c.rows));
+      Cpu::linear_backward_weight(c.size, c.rows, x, dy, scratch, dweight, dbias);
+      Truth::linear_backward_weight(c.size, c.rows, in_double(x), in_double(dy), {}, dweight_truth, dbias_truth);
+      CHECK(difference(dweight, dweight_truth) < cases::linear_tolerance);
+      CHECK(difference(dbias, dbias_truth) < cases::linear_tolerance);
+    }
+  });
+}
+
+namespace {
+
+/// Everything that the three products write.
+struct Products {
+  Floats y, pre, dx, dweight, dbias;
+  bool operator==(const Products&) const = default;
+};
+
+template <class Case>
+Products products(Case c, const Floats& x, const Floats& dy, const Floats& weight) {
+  const Floats bias = random_floats(c.out, 5);
+  Products p{poisoned(c.rows * c.out), poisoned(c.rows * c.out), poisoned(c.rows * c.in), Floats(weight.size()),
+             Floats(bias.size())};
+  Floats scratch = poisoned(Cpu::linear_backward_scratch(c.size, c.rows));
+  Cpu::linear(c.size, c.rows, x, packed(c, weight), {.bias = bias, .gelu = true, .pre_activation = p.pre}, p.y);
+  Cpu::linear_backward_input(c.size, c.rows, dy, packed_transposed(c, weight), {.gelu_input = x}, p.dx);
+  Cpu::linear_backward_weight(c.size, c.rows, x, dy, scratch, p.dweight, p.dbias);
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("the products have the same bits with 1, 2 and 3 threads") {
+  for_each_case([](auto c) {
+    const Floats x = random_floats(c.rows * c.in, 1);
+    const Floats dy = random_floats(c.rows * c.out, 2);
+    const Floats weight = random_floats(c.in * c.out, 3);
+    set_thread_count(1);
+    const Products one = products(c, x, dy, weight);
+    for (const int threads : {2, 3}) {
+      set_thread_count(threads);
+      CHECK(products(c, x, dy, weight) == one);
+    }
+    set_thread_count(0);
+  });
+}
+
+TEST_CASE("a row has the same bits alone and inside a batch, and gradients add up in the order of the rows") {
+  for_each_case([](auto c) {
+    const Floats x = random_floats(c.rows * c.in, 1);
+    const Floats dy = random_floats(c.rows * c.out, 2);
+    const Floats weight = random_floats(c.in * c.out, 3);
+    const Products whole = products(c, x, dy, weight);
+    Floats dweight(weight.size());
+    Floats dbias(static_cast<std::size_t>(c.out));
+    Floats scratch = poisoned(Cpu::linear_backward_scratch(c.size, 1));
+    for (Index r = 0; r < c.rows; ++r) {
+      const Floats x_row(x.begin() + r * c.in, x.begin() + (r + 1) * c.in);
+      const Floats dy_row(dy.begin() + r * c.out, dy.begin() + (r + 1) * c.out);
+      if (r % 7 == 0) {
+        decltype(c) alone{1};
+        const Products one = products(alone, x_row, dy_row, weight);
+        CHECK(std::equal(one.y.begin(), one.y.end(), whole.y.begin() + r * c.out));
+        CHECK(std::equal(one.pre.begin(), one.pre.end(), whole.pre.begin() + r * c.out));
+        CHECK(std::equal(one.dx.begin(), one.dx.end(), whole.dx.begin() + r * c.in));
+      }
+      Cpu::linear_backward_weight(c.size, 1, x_row, dy_row, scratch, dweight, dbias);
+    }
+    CHECK(dweight == whole.dweight);
+    CHECK(dbias == whole.dbias);
+  });
+}
