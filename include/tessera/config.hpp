@@ -11,6 +11,8 @@ namespace tessera {
 struct ImageSize {
   Index height = 0;
   Index width = 0;
+
+  constexpr bool operator==(const ImageSize&) const = default;
 };
 
 /// A pre-LN vision transformer: `depth` blocks of width `dim` with `heads` heads, MLP of width dim * mlp_ratio.
@@ -19,6 +21,8 @@ struct TransformerConfig {
   Index depth = 0;
   Index heads = 0;
   Index mlp_ratio = 4;
+
+  constexpr bool operator==(const TransformerConfig&) const = default;
 };
 
 /// How far a latent is from a code. Cosine: both are divided by max(norm, 1e-12) first.
@@ -45,6 +49,8 @@ struct Config {
   Metric metric = Metric::euclidean;
   InputRange range = InputRange::zero_one;
   double commitment = 0.25;  ///< beta of the VQ-VAE loss (van den Oord et al. 2017, arXiv:1711.00937, eq. 3)
+
+  constexpr bool operator==(const Config&) const = default;
 
   [[nodiscard]] constexpr Index grid_height() const { return image.height / patch_size; }
   [[nodiscard]] constexpr Index grid_width() const { return image.width / patch_size; }

@@ -1,0 +1,159 @@
+// Laying many named tensors, or many work buffers, into one contiguous buffer. A struct of views says once, in its
+// `visit`, what it consists of; the visitors here count, bind and name.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tessera/core/types.hpp>
+
+namespace tessera {
+
+/// A tensor's shape, at most four dimensions.
+struct Dims {
+  std::array<Index, 4> size{1, 1, 1, 1};
+  Index rank = 0;
+
+  constexpr Dims(std::initializer_list<Index> sizes) {
+    for (const Index s : sizes) size[static_cast<std::size_t>(rank++)] = s;
+  }
+  [[nodiscard]] constexpr Index count() const { return size[0] * size[1] * size[2] * size[3]; }
+  [[nodiscard]] std::vector<Index> to_vector() const { return {size.begin(), size.begin() + rank}; }
+};
+
+/// Tensors begin at multiples of this many values, so that each is 64-byte aligned in float32.
+inline constexpr Index layout_step = 16;
+constexpr Index padded(Index count) { return (count + layout_step - 1) / layout_step * layout_step; }
+
+// --- Named tensors: `visit` calls v.tensor(name, view, dims), v.nested(name, member, arguments of its visit...)
+// and, for lists, v.nested_at(name, index, member). ---
+
+/// Where one named tensor lies in the buffer.
+struct Parameter {
+  std::string name;  ///< the state-dict name
+  Dims dims;
+  Index offset;  ///< in values
+  bool decays;   ///< whether AdamW's weight decay applies
+};
+
+/// Adds up sizes; usable at compile time.
+class ParameterCounter {
+ public:
+  template <class T>
+  constexpr void tensor(std::string_view /*name*/, View<T>& /*view*/, Dims dims) {
+    size += padded(dims.count());
+    values += dims.count();
+  }
+  template <class Member, class... Arguments>
+  constexpr void nested(std::string_view /*name*/, Member& member, Arguments... arguments) {
+    member.visit(*this, arguments...);
+  }
+  template <class Member>
+  constexpr void nested_at(std::string_view /*name*/, Index /*index*/, Member& member) {
+    member.visit(*this);
+  }
+
+  Index size = 0;    ///< values of the buffer, with padding
+  Index values = 0;  ///< values that are parameters
+};
+
+/// Points every view into the buffer that starts at `base`.
+template <class T>
+class ParameterBinder {
+ public:
+  explicit ParameterBinder(T* base) : next_(base) {}
+  void tensor(std::string_view /*name*/, View<T>& view, Dims dims) {
+    view = View<T>(next_, static_cast<std::size_t>(dims.count()));
+    next_ += padded(dims.count());
+  }
+  template <class Member, class... Arguments>
+  void nested(std::string_view /*name*/, Member& member, Arguments... arguments) {
+    member.visit(*this, arguments...);
+  }
+  template <class Member>
+  void nested_at(std::string_view /*name*/, Index /*index*/, Member& member) {
+    member.visit(*this);
+  }
+
+ private:
+  T* next_;
+};
+
+/// Whether the published recipe lets AdamW decay this tensor: matrices, unless their name says otherwise.
+inline bool has_weight_decay(std::string_view name, const Dims& dims) {
+  if (dims.rank < 2) return false;
+  for (const std::string_view part : {"ln", "bias", "latent_tokens", "mask_token", "embedding", "norm", "gamma"}) {
+    if (name.find(part) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
+/// Writes down name, shape and offset of every tensor.
+class ParameterLister {
+ public:
+  template <class T>
+  void tensor(std::string_view name, View<T>& /*view*/, Dims dims) {
+    std::string full = prefix_ + std::string(name);
+    const bool decays = has_weight_decay(full, dims);
+    parameters.push_back({std::move(full), dims, offset_, decays});
+    offset_ += padded(dims.count());
+  }
+  template <class Member, class... Arguments>
+  void nested(std::string_view name, Member& member, Arguments... arguments) {
+    const std::size_t length = prefix_.size();
+    prefix_ += std::string(name) + ".";
+    member.visit(*this, arguments...);
+    prefix_.resize(length);
+  }
+  template <class Member>
+  void nested_at(std::string_view name, Index index, Member& member) {
+    nested(std::string(name) + "." + std::to_string(index), member);
+  }
+
+  std::vector<Parameter> parameters;
+
+ private:
+  std::string prefix_;
+  Index offset_ = 0;
+};
+
+// --- Work buffers: `visit` calls v(view, count). ---
+
+/// Adds up the sizes of work buffers; usable at compile time.
+class BufferCounter {
+ public:
+  template <class T>
+  constexpr void operator()(View<T>& /*view*/, Index count) {
+    size += padded(count);
+  }
+  Index size = 0;
+};
+
+/// Points every work buffer into the memory that starts at `base`.
+template <class T>
+class BufferBinder {
+ public:
+  explicit BufferBinder(T* base) : next_(base) {}
+  void operator()(View<T>& view, Index count) {
+    view = View<T>(next_, static_cast<std::size_t>(count));
+    next_ += padded(count);
+  }
+
+ private:
+  T* next_;
+};
+
+/// The first `count` values of a view, and `count` values from `offset`; Index arguments, unlike std::span's own.
+template <class T>
+constexpr View<T> first(View<T> view, Index count) {
+  return view.first(static_cast<std::size_t>(count));
+}
+template <class T>
+constexpr View<T> slice(View<T> view, Index offset, Index count) {
+  return view.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(count));
+}
+
+}  // namespace tessera
