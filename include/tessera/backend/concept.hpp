@@ -60,6 +60,7 @@
 // Memory.
 //   Buffer<T> is an owner with view(), view() const; constructed with a size, zeroed.
 //   void upload(View<const float> host, View<Scalar> there), void download(View<const Scalar> there, View<float> host)
+//   void upload_tokens(View<const Token> host, View<Token> there), void download_tokens(View<const Token> there, View<Token> host)
 #pragma once
 
 #include <concepts>
@@ -118,6 +119,8 @@ concept Backend = requires(View<const typename B::Scalar> in, View<typename B::S
   B::fill(typename B::Scalar{}, out);
   B::upload(host, out);
   B::download(in, new_host);
+  B::upload_tokens(ids, new_ids);
+  B::download_tokens(ids, new_ids);
 };
 
 }  // namespace tessera

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <tessera/backend/concept.hpp>
+#include <tessera/backend/host_memory.hpp>
 #include <tessera/backend/reference/attention.hpp>
 #include <tessera/backend/reference/codes.hpp>
 #include <tessera/backend/reference/conv3x3.hpp>
@@ -14,7 +15,6 @@
 #include <tessera/backend/reference/optimizer.hpp>
 #include <tessera/backend/reference/patches.hpp>
 #include <tessera/backend/reference/rows.hpp>
-#include <tessera/core/buffer.hpp>
 #include <tessera/core/dual.hpp>
 
 namespace tessera {
@@ -30,18 +30,10 @@ struct reference : reference_detail::LinearOps<T>,
                    reference_detail::NearestCodeOps<T>,
                    reference_detail::CodesOps<T>,
                    reference_detail::LossesOps<T>,
-                   reference_detail::OptimizerOps<T> {
+                   reference_detail::OptimizerOps<T>,
+                   HostMemory<T> {
   using Scalar = T;
   using Accumulator = reference_detail::Accumulator<T>;
-  template <class U>
-  using Buffer = AlignedBuffer<U>;
-
-  static void upload(View<const float> host, View<T> there) {
-    for (std::size_t i = 0; i < host.size(); ++i) there[i] = T(host[i]);
-  }
-  static void download(View<const T> there, View<float> host) {
-    for (std::size_t i = 0; i < there.size(); ++i) host[i] = static_cast<float>(there[i]);
-  }
 };
 
 static_assert(Backend<reference<float>>);
