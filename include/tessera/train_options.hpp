@@ -1,0 +1,65 @@
+// Everything that a training run can be told, and its JSON form in checkpoints.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include <tessera/optim/schedule.hpp>
+#include <tessera/training_pass.hpp>
+#include <tessera/vq/codebook_upkeep.hpp>
+
+namespace tessera {
+
+struct TrainOptions {
+  Index batch_size = 8;  ///< images of one pass
+  Index accumulate = 1;  ///< passes whose gradients are averaged before an update
+  Schedule schedule{};
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double clip = 1.0;       ///< largest global gradient norm; 0: no clipping
+  double ema_decay = 0.0;  ///< of the averaged weights; 0: none
+  ReconstructionLoss reconstruction = ReconstructionLoss::l2;
+  double input_noise = 0.0;  ///< standard deviation of Gaussian noise on the encoder's input
+  CodebookOptions codebook{};
+  std::uint64_t seed = 0;
+};
+
+NLOHMANN_JSON_SERIALIZE_ENUM(ScheduleShape, {{ScheduleShape::constant, "constant"}, {ScheduleShape::cosine, "cosine"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(ReconstructionLoss, {{ReconstructionLoss::l2, "l2"}, {ReconstructionLoss::l1, "l1"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(CodebookStart, {{CodebookStart::as_is, "as_is"},
+                                             {CodebookStart::data, "data"},
+                                             {CodebookStart::kmeans, "kmeans"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Schedule, shape, peak, final_fraction, warmup, steps)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CodebookOptions, start, unquantized_steps, revive_every, ema_decay)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, batch_size, accumulate, schedule, weight_decay, beta1, beta2, eps, clip,
+                                   ema_decay, reconstruction, input_noise, codebook, seed)
+
+/// Throws Error(bad_argument) that names the first option outside its range.
+inline void check(const TrainOptions& o) {
+  const auto require = [](bool holds, const char* option, double found, const char* expected) {
+    if (!holds) throw Error(ErrorCode::bad_argument, option, nlohmann::json(found).dump(), expected);
+  };
+  const auto number = [](Index i) { return static_cast<double>(i); };
+  require(o.batch_size > 0, "batch_size", number(o.batch_size), "at least 1");
+  require(o.accumulate > 0, "accumulate", number(o.accumulate), "at least 1");
+  require(o.schedule.steps > 0, "steps", number(o.schedule.steps), "at least 1");
+  require(o.schedule.warmup >= 0, "warmup", number(o.schedule.warmup), "at least 0");
+  require(o.schedule.peak > 0 && o.schedule.peak < 1e3, "learning rate", o.schedule.peak, "a number above 0");
+  require(o.schedule.final_fraction >= 0 && o.schedule.final_fraction <= 1, "final fraction of the learning rate",
+          o.schedule.final_fraction, "0 to 1");
+  require(o.weight_decay >= 0, "weight_decay", o.weight_decay, "at least 0");
+  require(o.beta1 >= 0 && o.beta1 < 1, "beta1", o.beta1, "in [0, 1)");
+  require(o.beta2 >= 0 && o.beta2 < 1, "beta2", o.beta2, "in [0, 1)");
+  require(o.eps > 0, "eps", o.eps, "above 0");
+  require(o.clip >= 0, "clip", o.clip, "at least 0");
+  require(o.ema_decay >= 0 && o.ema_decay < 1, "ema", o.ema_decay, "in [0, 1)");
+  require(o.input_noise >= 0, "input_noise", o.input_noise, "at least 0");
+  require(o.codebook.unquantized_steps >= 0, "unquantized_steps", number(o.codebook.unquantized_steps), "at least 0");
+  require(o.codebook.revive_every >= 0, "revive_every", number(o.codebook.revive_every), "at least 0");
+  require(o.codebook.ema_decay >= 0 && o.codebook.ema_decay < 1, "codebook_ema", o.codebook.ema_decay, "in [0, 1)");
+}
+
+}  // namespace tessera

@@ -1,0 +1,313 @@
+// Trainer: steps of AdamW on the VQ loss, and checkpoints from which a run goes on with the same bits.
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <tessera/backend/cpu/cpu.hpp>
+#include <tessera/io/checkpoint.hpp>
+#include <tessera/io/model_file.hpp>
+#include <tessera/model.hpp>
+#include <tessera/nn/initialize.hpp>
+#include <tessera/train_options.hpp>
+#include <tessera/training_pass.hpp>
+
+namespace tessera {
+
+/// What one step did; losses are means over its images.
+struct StepReport {
+  Index step;
+  double loss;
+  double reconstruction_loss;
+  double codebook_loss;
+  double commitment_loss;
+  double grad_norm;  ///< before clipping
+  double learning_rate;
+};
+
+template <Config config, Backend B = cpu>
+class Trainer {
+  using S = typename B::Scalar;
+  using M = Model<config>;
+  using Table = ParameterTable<config>;
+  using Pass = TrainingPass<config, B>;
+  using Upkeep = CodebookUpkeep<config.codebook_size, config.code_dim>;
+
+ public:
+  static constexpr Config configuration = config;
+
+  /// Starts from random weights. Throws Error(bad_argument) when an option is out of range.
+  explicit Trainer(const TrainOptions& options)
+      : options_((check(options), options)),
+        weights_(Table::size),
+        gradients_(Table::size),
+        first_moments_(Table::size),
+        second_moments_(Table::size),
+        average_(options.ema_decay > 0 ? Table::size : 0),
+        input_(options.batch_size * config.image_values()),
+        target_(options.batch_size * config.image_values()),
+        pass_(options.batch_size) {
+    tensors_ = Table::bind(View<const S>(weights_.view()));
+    gradient_tensors_ = Table::bind(gradients_.view());
+    packed_ = PackedWeights<B>(tensors_, true);
+    AlignedBuffer<float> start(Table::size);
+    initialize(Table::parameters(), start.view(), options.seed);
+    set_weights(std::as_const(start).view());
+  }
+
+  /// Starts from a saved model instead. Throws Error: file_access, bad_file, mismatch.
+  void load_weights(const std::filesystem::path& path) {
+    AlignedBuffer<float> start(Table::size);
+    load_parameters(path, config, Table::parameters(), start.view());
+    set_weights(std::as_const(start).view());
+  }
+
+  /// Images that one step takes.
+  [[nodiscard]] Index images_per_step() const { return options_.batch_size * options_.accumulate; }
+  [[nodiscard]] Index steps_done() const { return step_; }
+  [[nodiscard]] const TrainOptions& options() const { return options_; }
+
+  /// One update from images [images_per_step(), C, H, W] in the model's range.
+  StepReport step(View<const float> images) {
+    ++step_;
+    const PassOptions pass_options = this->pass_options();
+    B::fill(S{}, gradients_.view());
+    z_.clear();
+    ids_.clear();
+    Losses<double> sum;
+    const Index values = options_.batch_size * config.image_values();
+    for (Index i = 0; i < options_.accumulate; ++i) {
+      const Losses<double> losses = run_pass(slice(images, i * values, values), i, pass_options);
+      sum.reconstruction += losses.reconstruction;
+      sum.codebook += losses.codebook;
+      sum.commitment += losses.commitment;
+    }
+    const double passes = static_cast<double>(options_.accumulate);
+    StepReport report{step_, sum.total() / passes, sum.reconstruction / passes, sum.codebook / passes,
+                      sum.commitment / passes, gradient_norm(), options_.schedule.at(step_)};
+    update_weights(report);
+    if (pass_options.quantize && options_.codebook.ema_decay > 0) update_code_averages();
+    if (step_ == options_.codebook.unquantized_steps) start_codebook();
+    if (options_.codebook.revive_every > 0 && step_ > options_.codebook.unquantized_steps &&
+        (step_ - options_.codebook.unquantized_steps) % options_.codebook.revive_every == 0) {
+      revive_codes();
+    }
+    PackedWeights<B>::pack(tensors_);
+    return report;
+  }
+
+  /// The weights now, and their moving average (of the codebook too); in ParameterTable<config>'s order.
+  [[nodiscard]] AlignedBuffer<float> weights() const { return download(weights_.view()); }
+  [[nodiscard]] AlignedBuffer<float> averaged_weights() const { return download(average_.view()); }
+  /// The gradient of the last step, not clipped.
+  [[nodiscard]] AlignedBuffer<float> gradients() const { return download(gradients_.view()); }
+
+  /// Which codes were chosen since the last revival, or in all steps where there is none.
+  [[nodiscard]] CodebookUse codebook_use() const { return tessera::codebook_use(upkeep_.counts); }
+
+  /// Writes model files that load without being told their Config. Throws Error(file_access).
+  void save_weights(const std::filesystem::path& path) const { save_model(path, weights_.view()); }
+  void save_averaged_weights(const std::filesystem::path& path) const { save_model(path, average_.view()); }
+
+  /// Writes everything that `resume` needs, atomically: a killed program leaves the last checkpoint whole.
+  void save_checkpoint(const std::filesystem::path& path) const {
+    CheckpointWriter writer(config, nlohmann::json(options_).dump(), step_);
+    const std::vector<Parameter>& parameters = Table::parameters();
+    const AlignedBuffer<float> weights = download(weights_.view()), first = download(first_moments_.view()),
+                               second = download(second_moments_.view()), average = download(average_.view());
+    writer.add_parameters("model.", parameters, weights.view());
+    writer.add_parameters("first_moment.", parameters, first.view());
+    writer.add_parameters("second_moment.", parameters, second.view());
+    if (average.size() > 0) writer.add_parameters("average.", parameters, average.view());
+    writer.add("codebook.counts", View<const std::int64_t>(upkeep_.counts));
+    writer.add("codebook.recent", View<const float>(upkeep_.recent));
+    writer.add("codebook.recent_seen", View<const std::int64_t>(&upkeep_.recent_seen, 1));
+    writer.add("codebook.ema_counts", View<const float>(upkeep_.ema_counts));
+    writer.add("codebook.ema_sums", View<const float>(upkeep_.ema_sums));
+    writer.write(path);
+  }
+
+  /// Goes on from a checkpoint: the following steps give the same bits as if the run had never stopped.
+  /// Throws Error: file_access, bad_file, or mismatch when Config or options differ from the checkpoint's.
+  void resume(const std::filesystem::path& path) {
+    const CheckpointReader reader(path, config, nlohmann::json(options_));
+    const std::vector<Parameter>& parameters = Table::parameters();
+    AlignedBuffer<float> values(Table::size);
+    const auto read = [&](const char* prefix, View<S> into) {
+      reader.read_parameters(prefix, parameters, values.view());
+      B::upload(std::as_const(values).view(), into);
+    };
+    read("first_moment.", first_moments_.view());
+    read("second_moment.", second_moments_.view());
+    if (average_.size() > 0) read("average.", average_.view());
+    reader.read("codebook.counts", View<std::int64_t>(upkeep_.counts));
+    reader.read("codebook.recent", View<float>(upkeep_.recent));
+    reader.read("codebook.recent_seen", View<std::int64_t>(&upkeep_.recent_seen, 1));
+    reader.read("codebook.ema_counts", View<float>(upkeep_.ema_counts));
+    reader.read("codebook.ema_sums", View<float>(upkeep_.ema_sums));
+    read("model.", weights_.view());
+    PackedWeights<B>::pack(tensors_);
+    step_ = reader.step();
+  }
+
+ private:
+  [[nodiscard]] PassOptions pass_options() const {
+    return {.reconstruction = options_.reconstruction,
+            .quantize = step_ > options_.codebook.unquantized_steps,
+            .codebook_weight = options_.codebook.ema_decay > 0 ? 0.0 : 1.0};
+  }
+
+  Losses<double> run_pass(View<const float> images, Index pass, const PassOptions& pass_options) {
+    B::upload(images, target_.view());
+    upload_noisy(images, pass);
+    const auto losses = pass_.forward(tensors_, View<const S>(input_.view()), View<const S>(target_.view()), pass_options);
+    pass_.backward(tensors_, View<const S>(target_.view()), pass_options, 1.0 / static_cast<double>(options_.accumulate),
+                   gradient_tensors_);
+    observe(pass_options.quantize);
+    return {static_cast<double>(losses.reconstruction), static_cast<double>(losses.codebook),
+            static_cast<double>(losses.commitment)};
+  }
+
+  void upload_noisy(View<const float> images, Index pass) {
+    if (options_.input_noise == 0) {
+      B::upload(images, input_.view());
+      return;
+    }
+    Random random(options_.seed, noise_stream, static_cast<std::uint64_t>(step_ * options_.accumulate + pass));
+    std::vector<float> noisy(images.begin(), images.end());
+    for (float& x : noisy) x += static_cast<float>(options_.input_noise * random.normal());
+    B::upload(noisy, input_.view());
+  }
+
+  /// Notes the pass's latents and ids for the codebook's upkeep.
+  void observe(bool quantized) {
+    const std::size_t z_begin = z_.size(), ids_begin = ids_.size();
+    z_.resize(z_begin + pass_.z().size());
+    const View<float> z = View<float>(z_).subspan(z_begin);
+    B::download(pass_.z(), z);
+    if (quantized) {
+      ids_.resize(ids_begin + pass_.ids().size());
+      B::download_tokens(pass_.ids(), View<Token>(ids_).subspan(ids_begin));
+    }
+    upkeep_.observe(z, View<const Token>(ids_).subspan(ids_begin));
+  }
+
+  [[nodiscard]] double gradient_norm() const {
+    return std::sqrt(static_cast<double>(B::sum_of_squares(gradients_.view())));
+  }
+
+  void update_weights(const StepReport& report) {
+    // As torch.nn.utils.clip_grad_norm_.
+    const double scale = options_.clip > 0 ? std::min(1.0, options_.clip / (report.grad_norm + 1e-6)) : 1.0;
+    for (const Parameter& p : Table::parameters()) {
+      const AdamWStep adamw{.learning_rate = report.learning_rate,
+                            .beta1 = options_.beta1,
+                            .beta2 = options_.beta2,
+                            .eps = options_.eps,
+                            .weight_decay = p.decays ? options_.weight_decay : 0.0,
+                            .gradient_scale = scale,
+                            .step = step_};
+      const auto part = [&](auto& buffer) { return slice(buffer.view(), p.offset, p.dims.count()); };
+      B::adamw(adamw, part(gradients_), part(weights_), part(first_moments_), part(second_moments_));
+    }
+    if (average_.size() == 0) return;
+    // Early averages forget their start faster, as in the published code's EMAModel.
+    const double n = static_cast<double>(step_ - 1);
+    const double decay = step_ == 1 ? 0.0 : std::min((1.0 + n) / (10.0 + n), options_.ema_decay);
+    B::moving_average(decay, weights_.view(), average_.view());
+  }
+
+  /// Calls edit(codes on the host), and puts the result back.
+  template <class Edit>
+  void edit_codes(Edit&& edit) {
+    std::vector<float> codes(tensors_.codebook.size());
+    B::download(tensors_.codebook, codes);
+    edit(View<float>(codes));
+    B::upload(codes, Table::bind(weights_.view()).codebook);
+  }
+
+  void start_codebook() {
+    edit_codes([&](View<float> codes) {
+      upkeep_.template start<B>(options_.codebook.start, codes, Random(options_.seed, start_stream, 0));
+      if (options_.codebook.ema_decay > 0) upkeep_.start_ema(codes);
+    });
+    forget_moments(all_codes());
+    average_codes(all_codes());
+  }
+
+  void revive_codes() {
+    std::vector<Index> dead;
+    edit_codes([&](View<float> codes) {
+      dead = upkeep_.revive(codes, Random(options_.seed, revive_stream, static_cast<std::uint64_t>(step_)));
+    });
+    std::ranges::fill(upkeep_.counts, 0);
+    forget_moments(dead);
+    average_codes(dead);
+  }
+
+  void update_code_averages() {
+    if (step_ == 1) edit_codes([&](View<float> codes) { upkeep_.start_ema(codes); });
+    edit_codes([&](View<float> codes) { upkeep_.update_ema(options_.codebook.ema_decay, z_, ids_, codes); });
+  }
+
+  static std::vector<Index> all_codes() {
+    std::vector<Index> codes(static_cast<std::size_t>(config.codebook_size));
+    for (std::size_t k = 0; k < codes.size(); ++k) codes[k] = static_cast<Index>(k);
+    return codes;
+  }
+
+  /// A code that has moved elsewhere starts without momentum.
+  void forget_moments(const std::vector<Index>& codes) {
+    for (auto* moments : {&first_moments_, &second_moments_}) {
+      const View<S> rows = Table::bind(moments->view()).codebook;
+      for (const Index k : codes) B::fill(S{}, slice(rows, k * config.code_dim, config.code_dim));
+    }
+  }
+
+  /// The averaged weights take a moved code as it is: a mean of its old and new place would serve no latent.
+  void average_codes(const std::vector<Index>& codes) {
+    if (average_.size() == 0) return;
+    const View<S> rows = Table::bind(average_.view()).codebook;
+    for (const Index k : codes) {
+      const Index begin = k * config.code_dim;
+      B::copy_rows(shape<config.code_dim>, 1, 1, RowBlock<const S>{slice(tensors_.codebook, begin, config.code_dim)},
+                   View<const S>(), RowBlock<S>{slice(rows, begin, config.code_dim)});
+    }
+  }
+
+  void set_weights(View<const float> values) {
+    B::upload(values, weights_.view());
+    if (average_.size() > 0) B::upload(values, average_.view());
+    PackedWeights<B>::pack(tensors_);
+  }
+
+  static AlignedBuffer<float> download(View<const S> values) {
+    AlignedBuffer<float> host(static_cast<Index>(values.size()));
+    B::download(values, host.view());
+    return host;
+  }
+
+  void save_model(const std::filesystem::path& path, View<const S> values) const {
+    const AlignedBuffer<float> host = download(values);
+    save_parameters(path, config, Table::parameters(), host.view());
+  }
+
+  static constexpr std::uint64_t noise_stream = 1, start_stream = 2, revive_stream = 3;
+
+  TrainOptions options_;
+  Index step_ = 0;
+  typename B::template Buffer<S> weights_, gradients_, first_moments_, second_moments_, average_;
+  typename M::template Tensors<const S> tensors_{};
+  typename M::template Tensors<S> gradient_tensors_{};
+  PackedWeights<B> packed_{};
+  typename B::template Buffer<S> input_, target_;
+  Pass pass_;
+  Upkeep upkeep_{};
+  std::vector<float> z_;    // [images_per_step, T, C] of this step
+  std::vector<Token> ids_;  // [images_per_step, T] of this step
+};
+
+}  // namespace tessera
