@@ -98,21 +98,23 @@ struct CheckedConfig {
                 "Config::image must be at least 1 x 1; set {height, width}.");
   static_assert(config.channels > 0, "Config::channels must be at least 1.");
   static_assert(config.patch_size > 0, "Config::patch_size must be at least 1.");
-  static_assert(config.patch_size <= 0 || (config.image.height % config.patch_size == 0 &&
-                                           config.image.width % config.patch_size == 0),
+  static_assert(config.patch_size <= 0 ||
+                    (config.image.height % config.patch_size == 0 && config.image.width % config.patch_size == 0),
                 "Config::patch_size must divide both sides of Config::image; pad or resize the image.");
   static_assert(config.encoder.dim > 0, "Config::encoder.dim must be at least 1.");
   static_assert(config.encoder.depth > 0, "Config::encoder.depth must be at least 1.");
   static_assert(config.encoder.heads > 0, "Config::encoder.heads must be at least 1.");
   static_assert(config.encoder.mlp_ratio > 0, "Config::encoder.mlp_ratio must be at least 1.");
-  static_assert(config.encoder.heads <= 0 || config.encoder.dim % config.encoder.heads == 0,
-                "Config::encoder.dim must be a multiple of Config::encoder.heads: heads are equal slices of the width.");
+  static_assert(
+      config.encoder.heads <= 0 || config.encoder.dim % config.encoder.heads == 0,
+      "Config::encoder.dim must be a multiple of Config::encoder.heads: heads are equal slices of the width.");
   static_assert(config.decoder.dim > 0, "Config::decoder.dim must be at least 1.");
   static_assert(config.decoder.depth > 0, "Config::decoder.depth must be at least 1.");
   static_assert(config.decoder.heads > 0, "Config::decoder.heads must be at least 1.");
   static_assert(config.decoder.mlp_ratio > 0, "Config::decoder.mlp_ratio must be at least 1.");
-  static_assert(config.decoder.heads <= 0 || config.decoder.dim % config.decoder.heads == 0,
-                "Config::decoder.dim must be a multiple of Config::decoder.heads: heads are equal slices of the width.");
+  static_assert(
+      config.decoder.heads <= 0 || config.decoder.dim % config.decoder.heads == 0,
+      "Config::decoder.dim must be a multiple of Config::decoder.heads: heads are equal slices of the width.");
   static_assert(config.latent_tokens >= 0, "Config::latent_tokens must not be negative; 0 means one token per patch.");
   static_assert(!config.class_token || config.latent_tokens > 0,
                 "Config::class_token needs Config::latent_tokens: the patch family has no class token.");

@@ -86,7 +86,8 @@ class Tokenizer {
       encode_latents(slice(images, done * image_values, count * image_values), count);
       ModelQuantizer::template encode<B>(count * tokens, View<const S>(encode_.latents), codes_, encode_.quantizer,
                                          ids_.view(), margins.empty() ? View<S>() : encode_.margins);
-      B::download_tokens(first(View<const Token>(ids_.view()), count * tokens), slice(ids, done * tokens, count * tokens));
+      B::download_tokens(first(View<const Token>(ids_.view()), count * tokens),
+                         slice(ids, done * tokens, count * tokens));
       if (!margins.empty()) {
         B::download(first(View<const S>(encode_.margins), count * tokens),
                     slice(margins, done * tokens, count * tokens));

@@ -34,8 +34,8 @@ NLOHMANN_JSON_SERIALIZE_ENUM(CodebookStart, {{CodebookStart::as_is, "as_is"},
                                              {CodebookStart::kmeans, "kmeans"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Schedule, shape, peak, final_fraction, warmup, steps)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CodebookOptions, start, unquantized_steps, revive_every, ema_decay)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, batch_size, accumulate, schedule, weight_decay, beta1, beta2, eps, clip,
-                                   ema_decay, reconstruction, input_noise, codebook, seed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, batch_size, accumulate, schedule, weight_decay, beta1, beta2, eps,
+                                   clip, ema_decay, reconstruction, input_noise, codebook, seed)
 
 /// Throws Error(bad_argument) that names the first option outside its range.
 inline void check(const TrainOptions& o) {

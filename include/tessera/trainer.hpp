@@ -86,8 +86,13 @@ class Trainer {
       sum.commitment += losses.commitment;
     }
     const double passes = static_cast<double>(options_.accumulate);
-    StepReport report{step_, sum.total() / passes, sum.reconstruction / passes, sum.codebook / passes,
-                      sum.commitment / passes, gradient_norm(), options_.schedule.at(step_)};
+    StepReport report{step_,
+                      sum.total() / passes,
+                      sum.reconstruction / passes,
+                      sum.codebook / passes,
+                      sum.commitment / passes,
+                      gradient_norm(),
+                      options_.schedule.at(step_)};
     update_weights(report);
     if (pass_options.quantize && options_.codebook.ema_decay > 0) update_code_averages();
     if (step_ == options_.codebook.unquantized_steps) start_codebook();
@@ -163,9 +168,10 @@ class Trainer {
   Losses<double> run_pass(View<const float> images, Index pass, const PassOptions& pass_options) {
     B::upload(images, target_.view());
     upload_noisy(images, pass);
-    const auto losses = pass_.forward(tensors_, View<const S>(input_.view()), View<const S>(target_.view()), pass_options);
-    pass_.backward(tensors_, View<const S>(target_.view()), pass_options, 1.0 / static_cast<double>(options_.accumulate),
-                   gradient_tensors_);
+    const auto losses =
+        pass_.forward(tensors_, View<const S>(input_.view()), View<const S>(target_.view()), pass_options);
+    pass_.backward(tensors_, View<const S>(target_.view()), pass_options,
+                   1.0 / static_cast<double>(options_.accumulate), gradient_tensors_);
     observe(pass_options.quantize);
     return {static_cast<double>(losses.reconstruction), static_cast<double>(losses.codebook),
             static_cast<double>(losses.commitment)};

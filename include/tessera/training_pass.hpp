@@ -20,8 +20,8 @@ struct Losses {
 /// How a pass computes its loss.
 struct PassOptions {
   ReconstructionLoss reconstruction = ReconstructionLoss::l2;
-  bool quantize = true;         ///< false: the decoder sees the latents themselves, and there is no codebook loss
-  double codebook_weight = 1.0; ///< 0 where the codebook is a moving average instead of a trained parameter
+  bool quantize = true;          ///< false: the decoder sees the latents themselves, and there is no codebook loss
+  double codebook_weight = 1.0;  ///< 0 where the codebook is a moving average instead of a trained parameter
 };
 
 template <Config config, Backend B>

@@ -19,7 +19,8 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(Index size) : size_(size) {
     if (size == 0) return;
-    data_.reset(static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{alignment})));
+    data_.reset(
+        static_cast<T*>(::operator new (static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{alignment})));
     for (Index i = 0; i < size; ++i) new (data_.get() + i) T{};
   }
 
@@ -31,7 +32,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t{alignment}); }
+    void operator()(T* p) const { ::operator delete (p, std::align_val_t{alignment}); }
   };
   std::unique_ptr<T[], Free> data_;
   Index size_ = 0;

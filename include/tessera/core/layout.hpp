@@ -26,7 +26,9 @@ struct Dims {
 
 /// Tensors begin at multiples of this many values, so that each is 64-byte aligned in float32.
 inline constexpr Index layout_step = 16;
-constexpr Index padded(Index count) { return (count + layout_step - 1) / layout_step * layout_step; }
+constexpr Index padded(Index count) {
+  return (count + layout_step - 1) / layout_step * layout_step;
+}
 
 // --- Named tensors: `visit` calls v.tensor(name, view, dims), v.nested(name, member, arguments of its visit...)
 // and, for lists, v.nested_at(name, index, member). ---

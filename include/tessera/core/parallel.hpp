@@ -24,10 +24,14 @@ inline std::atomic<int> thread_count{0};
 }  // namespace detail
 
 /// Replaces OpenMP by the program's own thread pool; nullptr returns to the default.
-inline void set_parallel_for(ParallelFor function) { detail::user_parallel_for = function; }
+inline void set_parallel_for(ParallelFor function) {
+  detail::user_parallel_for = function;
+}
 
 /// How many threads OpenMP may use; 0 (the start value) leaves it to OpenMP.
-inline void set_thread_count(int count) { detail::thread_count = count; }
+inline void set_thread_count(int count) {
+  detail::thread_count = count;
+}
 
 /// The number of threads that parallel_for would use (1 without OpenMP).
 inline int thread_count() {
@@ -48,8 +52,9 @@ void parallel_for(Index count, Task&& task) {
   }
   if (const ParallelFor user = detail::user_parallel_for) {
     using Stored = std::remove_reference_t<Task>;
-    user(count, [](void* context, Index i) { (*static_cast<Stored*>(context))(i); },
-         const_cast<std::remove_const_t<Stored>*>(&task));
+    user(
+        count, [](void* context, Index i) { (*static_cast<Stored*>(context))(i); },
+        const_cast<std::remove_const_t<Stored>*>(&task));
     return;
   }
 #ifdef _OPENMP

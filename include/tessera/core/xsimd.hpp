@@ -24,18 +24,20 @@ namespace tessera {
 #if defined(__AVX512F__)
 /// a * b + c with one rounding. xsimd 8.1 has no such operation for AVX-512: its generic one rounds twice.
 template <class Arch>
-  requires(xsimd::batch<float, Arch>::size == 16)
-[[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b,
-                                                              xsimd::batch<float, Arch> c) {
+requires(xsimd::batch<float, Arch>::size == 16)
+    [[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a,
+                                                                  xsimd::batch<float, Arch> b,
+                                                                  xsimd::batch<float, Arch> c) {
   return xsimd::batch<float, Arch>(_mm512_fmadd_ps(a, b, c));
 }
 #endif
 
 /// a * b + c with one rounding.
 template <class Arch>
-  requires(xsimd::batch<float, Arch>::size < 16)
-[[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a, xsimd::batch<float, Arch> b,
-                                                              xsimd::batch<float, Arch> c) {
+requires(xsimd::batch<float, Arch>::size < 16)
+    [[gnu::always_inline]] inline xsimd::batch<float, Arch> fused(xsimd::batch<float, Arch> a,
+                                                                  xsimd::batch<float, Arch> b,
+                                                                  xsimd::batch<float, Arch> c) {
   return xsimd::fma(a, b, c);
 }
 
@@ -57,7 +59,7 @@ template <class Arch>
   return xsimd::bitwise_cast<float>(Bits((n << 23) + Bits(0x3f800000)));
 #else
   const Bits n = xsimd::bitwise_cast<Bits>(shifted);
-  return xsimd::bitwise_cast<xsimd::batch<float, Arch>>(Bits((n << 23) + Bits(0x3f800000)));
+  return xsimd::bitwise_cast<xsimd::batch<float, Arch> >(Bits((n << 23) + Bits(0x3f800000)));
 #endif
 }
 

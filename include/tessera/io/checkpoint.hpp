@@ -18,7 +18,8 @@ inline constexpr const char* step_key = "tessera.step";
 class CheckpointWriter {
  public:
   CheckpointWriter(const Config& config, std::string options, Index step)
-      : metadata_{{config_key, to_json_text(config)}, {options_key, std::move(options)}, {step_key, std::to_string(step)}} {}
+      : metadata_{
+            {config_key, to_json_text(config)}, {options_key, std::move(options)}, {step_key, std::to_string(step)}} {}
 
   void add_parameters(const std::string& prefix, const std::vector<Parameter>& parameters, View<const float> buffer) {
     append_parameters(tensors_, prefix, parameters, buffer);

@@ -20,7 +20,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TransformerConfig, dim, depth, heads, mlp_rat
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Config, image, channels, patch_size, encoder, decoder, latent_tokens, class_token,
                                    codebook_size, code_dim, metric, range, commitment)
 
-inline std::string to_json_text(const Config& config) { return nlohmann::json(config).dump(); }
+inline std::string to_json_text(const Config& config) {
+  return nlohmann::json(config).dump();
+}
 
 /// subject: the file that the text comes from. Throws Error(bad_file) when a field is missing or of another type.
 inline Config config_from_json_text(std::string_view text, std::string_view subject) {

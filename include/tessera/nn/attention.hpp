@@ -84,8 +84,8 @@ struct Attention {
     }
   };
 
-  /// dy [B, q_rows, D] -> dx_kv (overwritten), and dx_q (overwritten); where x_q is x_kv, pass the same buffer twice and
-  /// it receives the sum. Adds to the gradients d. The residual's gradient is dy itself: the caller's.
+  /// dy [B, q_rows, D] -> dx_kv (overwritten), and dx_q (overwritten); where x_q is x_kv, pass the same buffer twice
+  /// and it receives the sum. Adds to the gradients d. The residual's gradient is dy itself: the caller's.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, Index q_rows, Index kv_rows, View<const S> x_q,
                        View<const S> x_kv, const Saved<S>& saved, View<const S> dy, View<S> dx_q, View<S> dx_kv,

@@ -20,7 +20,8 @@ struct Encoder {
   static constexpr bool has_latents = config.latent_tokens > 0;
   /// Patch family: every row is a token. Else only the latent tokens are kept.
   static constexpr KeptRows keep = has_latents ? KeptRows{rows, first_latent, T} : KeptRows{rows, 0, rows};
-  static constexpr auto patch_shape = shape<config.channels, config.image.height, config.image.width, config.patch_size>;
+  static constexpr auto patch_shape =
+      shape<config.channels, config.image.height, config.image.width, config.patch_size>;
 
   using PatchEmbed = Linear<config.patch_values(), D>;
   using Norm = LayerNorm<D>;
@@ -108,8 +109,7 @@ struct Encoder {
       v(dnormalized, batch * T * D);
       v(dsequence, batch * rows * D);
       v(dembedded, batch * N * D);
-      v(products,
-        std::max(PatchEmbed::template scratch<B>(batch * N), Output::template scratch<B>(batch * T)));
+      v(products, std::max(PatchEmbed::template scratch<B>(batch * N), Output::template scratch<B>(batch * T)));
       transformer.template visit<B>(v, batch, keep);
     }
   };
@@ -142,8 +142,8 @@ struct Encoder {
       B::copy_rows(shape<D>, batch, 1, RowBlock<const S>{w.class_embedding}, first(positions, D),
                    RowBlock<S>{saved.sequence, rows});
     }
-    B::copy_rows(shape<D>, batch, N, RowBlock<const S>{saved.embedded, N},
-                 slice(positions, first_patch * D, N * D), RowBlock<S>{saved.sequence, rows, first_patch});
+    B::copy_rows(shape<D>, batch, N, RowBlock<const S>{saved.embedded, N}, slice(positions, first_patch * D, N * D),
+                 RowBlock<S>{saved.sequence, rows, first_patch});
     if constexpr (has_latents) {
       B::copy_rows(shape<D>, batch, T, RowBlock<const S>{latent_tokens},
                    View<const S>(w.latent_token_positional_embedding), RowBlock<S>{saved.sequence, rows, first_latent});

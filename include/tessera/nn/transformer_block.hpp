@@ -118,8 +118,8 @@ struct TransformerBlock {
                        const Scratch<S>& scratch, const Tensors<S>& d) {
     const Index rows = batch * keep.count;
     const View<S> dmiddle = dy;  // the residual hands dy on; ln_2 adds its part
-    FeedForward::template backward<B>(w.mlp, rows, View<const S>(saved.middle_normalized), saved.mlp,
-                                      View<const S>(dy), scratch.dkept_normalized, scratch.mlp, d.mlp);
+    FeedForward::template backward<B>(w.mlp, rows, View<const S>(saved.middle_normalized), saved.mlp, View<const S>(dy),
+                                      scratch.dkept_normalized, scratch.mlp, d.mlp);
     Norm::template backward<B>(w.ln_2, rows, View<const S>(saved.middle), saved.ln_2,
                                View<const S>(scratch.dkept_normalized), dmiddle, d.ln_2);
     Attn::template backward<B>(w.attn, batch, keep.count, keep.rows, View<const S>(saved.kept_normalized),

@@ -87,9 +87,9 @@ struct Quantizer {
 
   template <class S>
   struct Scratch {
-    View<S> dzq{};         // [rows, C]
-    View<S> dunit{};       // [K, C]; cosine only
-    View<S> dz{};          // [rows, C]; cosine only
+    View<S> dzq{};    // [rows, C]
+    View<S> dunit{};  // [K, C]; cosine only
+    View<S> dz{};     // [rows, C]; cosine only
 
     constexpr void visit(auto& v, Index rows) {
       v(dzq, rows * C);
@@ -109,9 +109,8 @@ struct Quantizer {
   /// dz [rows, C] arrives as the decoder's gradient (straight through) and leaves as the latents' gradient.
   /// Adds to dembedding [K, C].
   template <Backend B, class S = typename B::Scalar>
-  static void backward(Index rows, View<const S> z, View<const Token> ids, const Codes<S>& codes,
-                       const Saved<S>& saved, LossWeights weights, View<S> dz, const Scratch<S>& scratch,
-                       View<S> dembedding) {
+  static void backward(Index rows, View<const S> z, View<const Token> ids, const Codes<S>& codes, const Saved<S>& saved,
+                       LossWeights weights, View<S> dz, const Scratch<S>& scratch, View<S> dembedding) {
     B::quantizer_loss_backward(z, first(View<const S>(saved.zq), rows * C), weights.codebook, weights.commitment, dz,
                                scratch.dzq);
     if constexpr (cosine) {

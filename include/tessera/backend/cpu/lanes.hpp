@@ -88,7 +88,8 @@ struct Lanes {
   [[gnu::always_inline]] static Lanes make(F&& f) {
     return [&]<std::size_t... i>(std::index_sequence<i...>) {
       return Lanes{{f(static_cast<Index>(i))...}};
-    }(std::make_index_sequence<static_cast<std::size_t>(parts)>{});
+    }
+    (std::make_index_sequence<static_cast<std::size_t>(parts)>{});
   }
 };
 
