@@ -9,3 +9,8 @@ TEST_CASE("an error is one line with its subject, what was found and what was ex
   CHECK(std::string(error.what()) == "a.npy: found shape [2, 3], expected shape [2, 4]");
   CHECK(error.code() == tessera::ErrorCode::mismatch);
 }
+
+TEST_CASE("an error stays one line when a name holds line breaks") {
+  const tessera::Error error(tessera::ErrorCode::bad_file, "a\nb\r.npy", "'\t' and more", "\u00fc");
+  CHECK(std::string(error.what()) == "a?b?.npy: found '?' and more, expected \u00fc");
+}

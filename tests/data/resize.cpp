@@ -58,7 +58,9 @@ Pixels gradient(Index height, Index width, Index channels) {
 
 }  // namespace
 
-TEST_CASE("resize_and_crop gives Pillow's pixels") { compare_with_pillow(); }
+TEST_CASE("resize_and_crop gives Pillow's pixels") {
+  compare_with_pillow();
+}
 
 TEST_CASE("resize_and_crop gives the same pixels on any threads, in any order") {
   tessera::set_parallel_for([](Index count, void (*task)(void*, Index), void* context) {

@@ -1,0 +1,91 @@
+#include <tessera/io/tokens.hpp>
+
+#include <doctest/doctest.h>
+
+#include <files.hpp>
+
+using tessera::Index;
+using tessera::TokenTable;
+using namespace tessera_test;
+
+namespace {
+
+TokenTable sample() {
+  TokenTable table;
+  table.length = 3;
+  table.tokens = {0, 7, 9, 1, 2, 3};
+  table.files = {"cat.png", "a \"dog\".jpg"};
+  return table;
+}
+
+/// Reads as 3 tokens per image out of 10 codes.
+TokenTable read(const std::string& name, const std::string& content) {
+  const TemporaryFolder folder;
+  write_bytes(folder / name, content);
+  return tessera::read_tokens(folder / name, 3, 10);
+}
+
+std::string line_for(const std::string& name, const std::string& content) {
+  return error_line([&] { read(name, content); });
+}
+
+}  // namespace
+
+TEST_CASE("tokens: what is written is read, in each format") {
+  const TemporaryFolder folder;
+  for (const char* name : {"x.npy", "x.jsonl", "x.txt"}) {
+    CAPTURE(name);
+    tessera::write_tokens(folder / name, sample());
+    const TokenTable table = tessera::read_tokens(folder / name, 3, 10);
+    CHECK(table.tokens == sample().tokens);
+    CHECK(table.images() == 2);
+    CHECK(table.image(1)[2] == 3);
+    if (std::string_view(name) == "x.jsonl") CHECK(table.files == sample().files);
+  }
+  CHECK(read_bytes(folder / "x.txt") == "0 7 9\n1 2 3\n");
+  CHECK(read_bytes(folder / "x.jsonl") ==
+        "{\"file\":\"cat.png\",\"tokens\":[0,7,9]}\n{\"file\":\"a \\\"dog\\\".jpg\",\"tokens\":[1,2,3]}\n");
+}
+
+TEST_CASE("tokens: int64 arrays, Windows line ends, blank lines, commas and a missing last line end are read") {
+  const TemporaryFolder folder;
+  const std::vector<std::int64_t> ids = {1, 2, 3};
+  const Index shape[] = {1, 3};
+  tessera::write_npy<std::int64_t>(folder / "x.npy", shape, ids);
+  CHECK(tessera::read_tokens(folder / "x.npy", 3, 10).tokens == std::vector<tessera::Token>{1, 2, 3});
+  CHECK(read("x.txt", "\r\n1, 2,3\r\n\n 4\t5 6").tokens == std::vector<tessera::Token>{1, 2, 3, 4, 5, 6});
+  CHECK(read("x.jsonl", "{\"tokens\": [1, 2, 3]}").files == std::vector<std::string>{""});
+  CHECK(read("x.txt", "").images() == 0);
+}
+
+TEST_CASE("tokens: ids outside of the codebook and wrong counts are refused with their line") {
+  CHECK(contains(line_for("x.txt", "1 2 3\n1 2 10\n"), "x.txt, line 2: found token 10, expected ids from 0 to 9"));
+  CHECK(contains(line_for("x.txt", "-1 2 3\n"), "line 1: found token -1"));
+  CHECK(contains(line_for("x.txt", "1 2\n"), "line 1: found 2 tokens, expected 3 per image"));
+  CHECK(contains(line_for("x.txt", "1 2 3 4\n"), "line 1: found 4 tokens"));
+  CHECK(contains(line_for("x.txt", "1 2 x3\n"), "line 1: found 'x3', expected an integer"));
+  CHECK(contains(line_for("x.txt", "1 2 3.0\n"), "found '3.0'"));
+  CHECK(contains(line_for("x.txt", "1 2 99999999999999999999\n"), "found '99999999999999999999'"));
+  CHECK(contains(line_for("x.jsonl", "{\"tokens\":[1,2,3]}\n{\"tokens\":[1,2]}"), "line 2: found 2 tokens"));
+  CHECK(contains(line_for("x.jsonl", "{\"tokens\":[1,2,10]}"), "line 1: found token 10"));
+  CHECK(contains(line_for("x.jsonl", "{\"tokens\":[1,2,18446744073709551615]}"), "token 18446744073709551615"));
+  CHECK(contains(line_for("x.jsonl", "{\"tokens\":[1,2,3.5]}"), "a token that is no integer"));
+  CHECK(contains(line_for("x.jsonl", "{\"tokens\":7}"), "no array \"tokens\""));
+  CHECK(contains(line_for("x.jsonl", "[1,2,3]"), "no JSON object"));
+  CHECK(contains(line_for("x.jsonl", "{\"tokens\":[1,2,3]"), "no JSON object"));
+  CHECK(contains(line_for("x.jsonl", "{\"file\":1,\"tokens\":[1,2,3]}"), "a \"file\" that is no string"));
+
+  const TemporaryFolder folder;
+  const std::vector<std::int32_t> ids = {1, 2, 3, 12};
+  const Index one_row[] = {1, 4}, flat[] = {4};
+  const auto line = [&](tessera::View<const Index> shape, Index length) {
+    tessera::write_npy<std::int32_t>(folder / "x.npy", shape, ids);
+    return error_line([&] { tessera::read_tokens(folder / "x.npy", length, 10); });
+  };
+  CHECK(contains(line(one_row, 3), "found shape [1, 4], expected [B, 3]"));
+  CHECK(contains(line(flat, 4), "found shape [4]"));
+  CHECK(contains(line(one_row, 4), "found token 12"));
+  const std::vector<float> floats(4);
+  tessera::write_npy<float>(folder / "x.npy", one_row, floats);
+  CHECK(contains(error_line([&] { tessera::read_tokens(folder / "x.npy", 4, 10); }), "found F32 elements"));
+}
