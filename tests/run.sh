@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything with warnings as errors, and runs all tests.
+# Usage: bash tests/run.sh [ctest options]      for example: bash tests/run.sh -R backend
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "== packages"
+bash cmake/install_dependencies.sh build test
+echo "== configure"
+cmake --preset release -DTESSERA_WERROR=ON -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCHMARKS=ON
+echo "== build"
+cmake --build build/release -j "$(nproc)"
+echo "== test"
+ctest --test-dir build/release --output-on-failure -j "$(nproc)" "$@"
