@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -34,7 +35,7 @@ enum class Writes { overwrites, adds };
 
 /// One input of the forward pass, and what the backward pass does to its gradient.
 struct Input {
-  const char* name;
+  std::string name;
   Values<double> values;
   Writes gradient;
 };
