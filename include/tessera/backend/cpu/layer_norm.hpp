@@ -94,7 +94,7 @@ struct LayerNormOps {
                             return fma(g, centered(x + i, n, s.mean) * scale, sum);
                           }) / static_cast<float>(D);
     for_each_vector(D, [&](Index i, auto n) __attribute__((always_inline)) {
-      const V g = fma(load<Arch>(dy + i, n), load<Arch>(weight + i, n), V::broadcast(-mean_g));
+      const V g = load<Arch>(dy + i, n) * load<Arch>(weight + i, n) - V::broadcast(mean_g);
       const V normalized = centered(x + i, n, s.mean) * scale;
       store<Arch>(fma(fma(normalized, V::broadcast(-mean_gn), g), scale, load<Arch>(dx + i, n)), dx + i, n);
     });

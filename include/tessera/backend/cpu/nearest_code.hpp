@@ -21,7 +21,7 @@ struct NearestCodeOps {
   using V = Lanes<Arch>;
 
   template <Index K, Index C>
-  static Index packed_codes_size(Shape<K, C>) {
+  static constexpr Index packed_codes_size(Shape<K, C>) {
     return panels<K> * panel_size<C>;
   }
 
