@@ -1,5 +1,7 @@
 // Resizing with the very pixels of Pillow's Image.resize (libImaging/Resample.c): antialiased, in 8-bit fixed point,
 // horizontally and then vertically. Models were trained on these pixels; a different filter is a different input.
+// Pillow 13 goes the other way round where only the height shrinks, which changes a few of resize()'s pixels; where the
+// aspect ratio is kept, as in resize_and_crop(), all versions agree.
 #pragma once
 
 #include <algorithm>
