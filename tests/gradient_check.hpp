@@ -12,7 +12,7 @@
 
 #include <tessera/backend/reference/reference.hpp>
 
-namespace tessera::testing {
+namespace tessera::gradients {
 
 template <class T>
 using Values = std::vector<T>;
@@ -112,4 +112,4 @@ void check_gradients(const std::vector<Input>& inputs, Forward&& forward, Backwa
   }
 }
 
-}  // namespace tessera::testing
+}  // namespace tessera::gradients

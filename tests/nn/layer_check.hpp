@@ -9,7 +9,7 @@
 #include <tessera/core/layout.hpp>
 #include <tessera/model.hpp>
 
-namespace tessera::testing {
+namespace tessera::gradients {
 
 /// Values of a layer's parameter vector, padding included.
 template <class Layer>
@@ -70,4 +70,4 @@ View<T> write(Values<T>& values) {
   return values;
 }
 
-}  // namespace tessera::testing
+}  // namespace tessera::gradients

@@ -7,24 +7,24 @@
 #include <tessera/nn/mlp.hpp>
 
 using namespace tessera;
-using testing::BoundWeights;
-using testing::read;
-using testing::Values;
-using testing::write;
-using testing::Writes;
+using gradients::BoundWeights;
+using gradients::read;
+using gradients::Values;
+using gradients::write;
+using gradients::Writes;
 
 namespace {
 
 template <class Layer>
-testing::Input parameters() {
-  return {"parameters", testing::random_values(testing::parameter_size<Layer>(), 9), Writes::adds};
+gradients::Input parameters() {
+  return {"parameters", gradients::random_values(gradients::parameter_size<Layer>(), 9), Writes::adds};
 }
 
 template <Index In, Index Out>
 void check_linear(Index rows) {
   using Layer = Linear<In, Out>;
   const auto forward = [rows]<class T>(reference<T>, const std::vector<Values<T>>& in) {
-    Values<T> y = testing::poisoned<T>(rows * Out);
+    Values<T> y = gradients::poisoned<T>(rows * Out);
     Layer::template forward<reference<T>>(BoundWeights<Layer, reference<T>>(in[1]).tensors, rows, read(in[0]),
                                           write(y));
     return y;
@@ -34,11 +34,11 @@ void check_linear(Index rows) {
     Values<double> scratch(Layer::template scratch<B>(rows));
     const BoundWeights<Layer, B> w(in[1]);
     Layer::template backward_weight<B>(rows, read(in[0]), read(dy), write(scratch),
-                                       testing::bind_gradients<Layer>(d[1]));
+                                       gradients::bind_gradients<Layer>(d[1]));
     Layer::template backward_input<B>(w.tensors, rows, read(dy), write(d[0]));
   };
-  testing::check_gradients({{"x", testing::random_values(rows * In, 1), Writes::overwrites}, parameters<Layer>()},
-                           forward, backward);
+  gradients::check_gradients({{"x", gradients::random_values(rows * In, 1), Writes::overwrites}, parameters<Layer>()},
+                             forward, backward);
 }
 
 template <Index D>
@@ -46,7 +46,7 @@ void check_layer_norm(Index rows) {
   using Layer = LayerNorm<D>;
   using Saved = Layer::template Saved<double>;
   const auto forward = [rows]<class T>(reference<T>, const std::vector<Values<T>>& in) {
-    Values<T> y = testing::poisoned<T>(rows * D);
+    Values<T> y = gradients::poisoned<T>(rows * D);
     const BoundWeights<Layer, reference<T>> w(in[1]);
     Layer::template forward<reference<T>>(w.tensors, rows, read(in[0]), write(y), {});
     return y;
@@ -54,15 +54,15 @@ void check_layer_norm(Index rows) {
   const auto backward = [rows](const std::vector<Values<double>>& in, const Values<double>& dy, auto& d) {
     using B = reference<double>;
     Saved saved;
-    const auto work = testing::make_work<double>([&](auto& v) { saved.visit(v, rows); });
-    Values<double> y = testing::poisoned<double>(rows * D);
+    const auto work = gradients::make_work<double>([&](auto& v) { saved.visit(v, rows); });
+    Values<double> y = gradients::poisoned<double>(rows * D);
     const BoundWeights<Layer, B> w(in[1]);
     Layer::template forward<B>(w.tensors, rows, read(in[0]), write(y), saved);
     Layer::template backward<B>(w.tensors, rows, read(in[0]), saved, read(dy), write(d[0]),
-                                testing::bind_gradients<Layer>(d[1]));
+                                gradients::bind_gradients<Layer>(d[1]));
   };
-  testing::check_gradients({{"x", testing::random_values(rows * D, 1), Writes::adds}, parameters<Layer>()}, forward,
-                           backward);
+  gradients::check_gradients({{"x", gradients::random_values(rows * D, 1), Writes::adds}, parameters<Layer>()}, forward,
+                             backward);
 }
 
 // The residual's gradient is dy, which the caller adds: here it is an input of its own.
@@ -71,8 +71,8 @@ void check_mlp(Index rows) {
   using Layer = Mlp<D, ratio>;
   const auto forward = [rows]<class T>(reference<T>, const std::vector<Values<T>>& in) {
     typename Layer::template Saved<T> saved;
-    const auto work = testing::make_work<T>([&](auto& v) { saved.visit(v, rows, false); });
-    Values<T> y = testing::poisoned<T>(rows * D);
+    const auto work = gradients::make_work<T>([&](auto& v) { saved.visit(v, rows, false); });
+    Values<T> y = gradients::poisoned<T>(rows * D);
     const BoundWeights<Layer, reference<T>> w(in[1]);
     Layer::template forward<reference<T>>(w.tensors, rows, read(in[0]), read(in[2]), write(y), saved);
     return y;
@@ -81,21 +81,21 @@ void check_mlp(Index rows) {
     using B = reference<double>;
     typename Layer::template Saved<double> saved;
     typename Layer::template Scratch<double> scratch;
-    const auto work = testing::make_work<double>([&](auto& v) {
+    const auto work = gradients::make_work<double>([&](auto& v) {
       saved.visit(v, rows, true);
       scratch.template visit<B>(v, rows);
     });
-    Values<double> y = testing::poisoned<double>(rows * D);
+    Values<double> y = gradients::poisoned<double>(rows * D);
     const BoundWeights<Layer, B> w(in[1]);
     Layer::template forward<B>(w.tensors, rows, read(in[0]), read(in[2]), write(y), saved);
     Layer::template backward<B>(w.tensors, rows, read(in[0]), saved, read(dy), write(d[0]), scratch,
-                                testing::bind_gradients<Layer>(d[1]));
+                                gradients::bind_gradients<Layer>(d[1]));
     d[2] = dy;
   };
-  testing::check_gradients({{"x", testing::random_values(rows * D, 1), Writes::overwrites},
-                            parameters<Layer>(),
-                            {"residual", testing::random_values(rows * D, 2), Writes::overwrites}},
-                           forward, backward);
+  gradients::check_gradients({{"x", gradients::random_values(rows * D, 1), Writes::overwrites},
+                              parameters<Layer>(),
+                              {"residual", gradients::random_values(rows * D, 2), Writes::overwrites}},
+                             forward, backward);
 }
 
 // self: queries from the rows that keys and values come from, so that dx is one buffer with both parts.
@@ -104,8 +104,8 @@ void check_attention(Index batch, Index q_rows, Index kv_rows) {
   using Layer = Attention<D, heads>;
   const auto forward = [=]<class T>(reference<T>, const std::vector<Values<T>>& in) {
     typename Layer::template Saved<T> saved;
-    const auto work = testing::make_work<T>([&](auto& v) { saved.visit(v, batch, q_rows, kv_rows, false); });
-    Values<T> y = testing::poisoned<T>(batch * q_rows * D);
+    const auto work = gradients::make_work<T>([&](auto& v) { saved.visit(v, batch, q_rows, kv_rows, false); });
+    Values<T> y = gradients::poisoned<T>(batch * q_rows * D);
     const BoundWeights<Layer, reference<T>> w(in[1]);
     const Values<T> residual(y.size(), T(0.5));
     Layer::template forward<reference<T>>(w.tensors, batch, q_rows, kv_rows, read(self ? in[0] : in[2]), read(in[0]),
@@ -116,22 +116,23 @@ void check_attention(Index batch, Index q_rows, Index kv_rows) {
     using B = reference<double>;
     typename Layer::template Saved<double> saved;
     typename Layer::template Scratch<double> scratch;
-    const auto work = testing::make_work<double>([&](auto& v) {
+    const auto work = gradients::make_work<double>([&](auto& v) {
       saved.visit(v, batch, q_rows, kv_rows, true);
       scratch.template visit<B>(v, batch, q_rows, kv_rows);
     });
-    Values<double> y = testing::poisoned<double>(batch * q_rows * D);
+    Values<double> y = gradients::poisoned<double>(batch * q_rows * D);
     const Values<double> residual(y.size(), 0.5);
     const BoundWeights<Layer, B> w(in[1]);
     const auto x_q = read(self ? in[0] : in[2]);
     Layer::template forward<B>(w.tensors, batch, q_rows, kv_rows, x_q, read(in[0]), read(residual), write(y), saved);
     Layer::template backward<B>(w.tensors, batch, q_rows, kv_rows, x_q, read(in[0]), saved, read(dy),
-                                write(self ? d[0] : d[2]), write(d[0]), scratch, testing::bind_gradients<Layer>(d[1]));
+                                write(self ? d[0] : d[2]), write(d[0]), scratch,
+                                gradients::bind_gradients<Layer>(d[1]));
   };
-  std::vector<testing::Input> inputs{{"x_kv", testing::random_values(batch * kv_rows * D, 1), Writes::overwrites},
-                                     parameters<Layer>()};
-  if (!self) inputs.push_back({"x_q", testing::random_values(batch * q_rows * D, 2), Writes::overwrites});
-  testing::check_gradients(inputs, forward, backward);
+  std::vector<gradients::Input> inputs{{"x_kv", gradients::random_values(batch * kv_rows * D, 1), Writes::overwrites},
+                                       parameters<Layer>()};
+  if (!self) inputs.push_back({"x_q", gradients::random_values(batch * q_rows * D, 2), Writes::overwrites});
+  gradients::check_gradients(inputs, forward, backward);
 }
 
 }  // namespace

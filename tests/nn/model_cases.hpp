@@ -5,7 +5,7 @@
 
 #include <tessera/training_pass.hpp>
 
-namespace tessera::testing {
+namespace tessera::gradients {
 
 /// Patch family: one channel, one head, an image that is not square.
 inline constexpr Config wide_patch{.image = {4, 6},
@@ -107,4 +107,4 @@ class SmallModel {
   PackedWeights<B> packed_{};
 };
 
-}  // namespace tessera::testing
+}  // namespace tessera::gradients

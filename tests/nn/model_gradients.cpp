@@ -2,8 +2,8 @@
 #include <nn/model_cases.hpp>
 
 using namespace tessera;
-using testing::SmallModel;
-using testing::Values;
+using gradients::SmallModel;
+using gradients::Values;
 
 namespace {
 
@@ -23,7 +23,7 @@ Values<double> gradient(Index batch, PassOptions options) {
 template <Config config>
 void check_model(Index batch, PassOptions options) {
   const Values<double> found = gradient<config>(batch, options);
-  const auto direction = testing::random_values(static_cast<Index>(found.size()), 8);
+  const auto direction = gradients::random_values(static_cast<Index>(found.size()), 8);
   SmallModel<config, reference<Dual>> model(batch, options);
   for (const Parameter& parameter : ParameterTable<config>::parameters()) {
     CAPTURE(parameter.name);
@@ -43,7 +43,7 @@ void check_model(Index batch, PassOptions options) {
     }
     compare(along);
     for (Dual& value : values) value.slope = 0;
-    for (const std::size_t i : testing::sample(values.size())) {
+    for (const std::size_t i : gradients::sample(values.size())) {
       values[i].slope = 1;
       compare(found[static_cast<std::size_t>(parameter.offset) + i]);
       values[i].slope = 0;
@@ -53,7 +53,7 @@ void check_model(Index batch, PassOptions options) {
 }
 
 void check_all(PassOptions options) {
-  testing::for_each_small_model([&]<Config config>(const std::string& name, Index batch) {
+  gradients::for_each_small_model([&]<Config config>(const std::string& name, Index batch) {
     CAPTURE(name);
     check_model<config>(batch, options);
   });

@@ -4,10 +4,10 @@
 #include <tessera/nn/transformer.hpp>
 
 using namespace tessera;
-using testing::BoundWeights;
-using testing::read;
-using testing::Values;
-using testing::Writes;
+using gradients::BoundWeights;
+using gradients::read;
+using gradients::Values;
+using gradients::Writes;
 
 namespace {
 
@@ -15,7 +15,7 @@ template <class Layer, Index D>
 void check_transformer(Index batch, KeptRows keep) {
   const auto forward = [=]<class T>(reference<T>, const std::vector<Values<T>>& in) {
     typename Layer::template Saved<T> saved;
-    const auto work = testing::make_work<T>([&](auto& v) { saved.visit(v, batch, keep, false); });
+    const auto work = gradients::make_work<T>([&](auto& v) { saved.visit(v, batch, keep, false); });
     const BoundWeights<Layer, reference<T>> w(in[1]);
     std::ranges::copy(in[0], saved.input().begin());
     Layer::template forward<reference<T>>(w.tensors, batch, keep, saved);
@@ -25,7 +25,7 @@ void check_transformer(Index batch, KeptRows keep) {
     using B = reference<double>;
     typename Layer::template Saved<double> saved;
     typename Layer::template Scratch<double> scratch;
-    const auto work = testing::make_work<double>([&](auto& v) {
+    const auto work = gradients::make_work<double>([&](auto& v) {
       saved.visit(v, batch, keep, true);
       scratch.template visit<B>(v, batch, keep);
     });
@@ -33,12 +33,13 @@ void check_transformer(Index batch, KeptRows keep) {
     std::ranges::copy(in[0], saved.input().begin());
     Layer::template forward<B>(w.tensors, batch, keep, saved);
     std::ranges::copy(dy, scratch.doutput.begin());
-    Layer::template backward<B>(w.tensors, batch, keep, saved, scratch, testing::bind_gradients<Layer>(d[1]));
+    Layer::template backward<B>(w.tensors, batch, keep, saved, scratch, gradients::bind_gradients<Layer>(d[1]));
     std::ranges::copy(scratch.dx, d[0].begin());
   };
-  testing::check_gradients({{"x", testing::random_values(batch * keep.rows * D, 1), Writes::overwrites},
-                            {"parameters", testing::random_values(testing::parameter_size<Layer>(), 9), Writes::adds}},
-                           forward, backward);
+  gradients::check_gradients(
+      {{"x", gradients::random_values(batch * keep.rows * D, 1), Writes::overwrites},
+       {"parameters", gradients::random_values(gradients::parameter_size<Layer>(), 9), Writes::adds}},
+      forward, backward);
 }
 
 }  // namespace
