@@ -7,7 +7,9 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include <tessera/backend/cpu/lanes.hpp>
@@ -23,19 +25,21 @@ constexpr Index round_up(Index n, Index multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 
-/// log(x) for x >= 1, the same bits on every machine: twice the artanh series of (f - 1) / (f + 1), x = 2^e f.
+/// An odd number of cache lines: rows that far apart fall into different sets of a cache.
+constexpr Index odd_lines(Index n) {
+  return round_up(n, lanes) + (round_up(n, lanes) / lanes % 2 == 0 ? lanes : 0);
+}
+
+/// log(x) for normal x > 0, the same bits on every machine: twice the artanh series of (m - 1) / (m + 1), x = 2^e m.
 inline float portable_log(float x) {
-  int exponent = 0;
-  double f = std::frexp(static_cast<double>(x), &exponent);  // [0.5, 1)
-  if (f < 0.70710678118654752) {
-    f *= 2.0;
-    --exponent;
-  }
-  const double s = (f - 1.0) / (f + 1.0);  // |s| < 0.172
+  constexpr std::int32_t root_half = 0x3f3504f3;  // sqrt(1/2), so that m lies in [sqrt(1/2), sqrt(2))
+  const auto bits = std::bit_cast<std::int32_t>(x);
+  const std::int32_t e = (bits - root_half) >> 23;
+  const double m = static_cast<double>(std::bit_cast<float>(bits - (e << 23)));
+  const double s = (m - 1.0) / (m + 1.0);  // |s| < 0.172: the next term is 2e-9 of the first
   const double s2 = s * s;
-  double series = 0.0;
-  for (int n = 15; n >= 1; n -= 2) series = series * s2 + 1.0 / n;
-  return static_cast<float>(2.0 * s * series + exponent * 0.69314718055994531);
+  const double series = (((s2 * (1.0 / 9.0) + 1.0 / 7.0) * s2 + 1.0 / 5.0) * s2 + 1.0 / 3.0) * s2 + 1.0;
+  return static_cast<float>(2.0 * s * series + e * 0.69314718055994531);
 }
 
 /// c [rows, 16 * groups] = (accumulate ? c : 0) + A B, tile by tile; rows are divided evenly over the tiles.
@@ -61,15 +65,18 @@ struct HeadAttention {
 
   using L = Lanes<Arch>;
   static constexpr Index d = D / heads;
-  static constexpr Index padded = round_up(d, lanes);  // row length of tiles on the stack; zeros behind d
+  static constexpr Index groups_d = (d + lanes - 1) / lanes;
+  static constexpr Index padded =
+      odd_lines(d);  // row stride of tiles on the stack; zeros behind d, up to 16 * groups_d
   static constexpr Index kv_stride = 2 * D;
 
   // Scores [128, 32] and 32 columns of V are 32 KiB of first-level cache. Wide heads get fewer keys and queries, so
   // that the stack stays under half a megabyte up to d = 1024.
-  static constexpr Index forward_keys = std::clamp(32768 / padded / lanes * lanes, lanes, Index{128});
+  static constexpr Index forward_keys = std::clamp(32768 / padded / lanes * lanes, lanes, Index{96});
   static constexpr Index tile_queries = 2 * lanes;
   static constexpr Index max_tiles = std::clamp(256 / padded, Index{1}, Index{4});  // they share one copy of V
-  static constexpr Index backward_keys = std::clamp(8192 / padded / lanes * lanes, lanes, Index{128});
+  static constexpr Index backward_keys = std::clamp(8192 / padded / lanes * lanes, lanes, Index{96});
+  static constexpr Index key_stride = odd_lines(backward_keys);
   // The length of the sums for dk and dv: long enough to hide that their tile is loaded and stored.
   static constexpr Index backward_queries = 48;
 
@@ -79,6 +86,7 @@ struct HeadAttention {
   static void forward(Index rows, Index kv_rows, const float* q, const float* k, const float* v, float* y,
                       float* log_sum_exp) {
     QueryTile tile[max_tiles];
+    alignas(alignment) float k_block[forward_keys * padded];
     alignas(alignment) float v_block[forward_keys * padded];
     const Index tiles = (rows + tile_queries - 1) / tile_queries;
     const auto first_row = [](Index t) { return t * tile_queries; };
@@ -86,8 +94,9 @@ struct HeadAttention {
     for (Index t = 0; t < tiles; ++t) tile[t].start(rows_in(t), q + first_row(t) * D);
     for (Index first = 0; first < kv_rows; first += forward_keys) {
       const Index keys = std::min(forward_keys, kv_rows - first);
+      pad(keys, k + first * kv_stride, kv_stride, k_block);
       pad(keys, v + first * kv_stride, kv_stride, v_block);
-      for (Index t = 0; t < tiles; ++t) tile[t].add_keys(rows_in(t), keys, k + first * kv_stride, v_block, first == 0);
+      for (Index t = 0; t < tiles; ++t) tile[t].add_keys(rows_in(t), keys, k_block, v_block, first == 0);
     }
     for (Index t = 0; t < tiles; ++t) {
       tile[t].finish(rows_in(t), y + first_row(t) * D, log_sum_exp == nullptr ? nullptr : log_sum_exp + first_row(t));
@@ -115,7 +124,7 @@ struct HeadAttention {
   static void pad(Index rows, const float* x, Index stride, float* y) {
     for (Index r = 0; r < rows; ++r) {
       for (Index i = 0; i < d; ++i) y[r * padded + i] = x[r * stride + i];
-      for (Index i = d; i < padded; ++i) y[r * padded + i] = 0.0F;
+      for (Index i = d; i < groups_d * lanes; ++i) y[r * padded + i] = 0.0F;
     }
   }
 
@@ -140,15 +149,15 @@ struct HeadAttention {
       }
     }
 
-    void add_keys(Index rows, Index keys, const float* k, const float* v_block, bool first) {
+    void add_keys(Index rows, Index keys, const float* k_block, const float* v_block, bool first) {
       alignas(alignment) float scores[forward_keys * tile_queries];  // [keys, queries]
       alignas(alignment) float rescale[tile_queries];
       const Index groups = (rows + lanes - 1) / lanes;
-      multiply<Arch>(keys, groups, d, {k, kv_stride, 1}, {q_transposed, tile_queries}, false, scores, tile_queries);
+      multiply<Arch>(keys, groups, d, {k_block, padded, 1}, {q_transposed, tile_queries}, false, scores, tile_queries);
       for (Index group = 0; group < groups; ++group)
         softmax(group, keys, scores + group * lanes).store(rescale + group * lanes);
       if (!first) scale_sums(rows, rescale);
-      multiply<Arch>(rows, padded / lanes, keys, {scores, 1, tile_queries}, {v_block, padded}, !first, sums, padded);
+      multiply<Arch>(rows, groups_d, keys, {scores, 1, tile_queries}, {v_block, padded}, !first, sums, padded);
     }
 
     void finish(Index rows, float* y, float* log_sum_exp) {
@@ -168,12 +177,22 @@ struct HeadAttention {
    private:
     /// scores = exp(scores - maximum) for 16 queries; returns what earlier sums must be multiplied by.
     L softmax(Index group, Index keys, float* scores) {
+      const auto score = [&](Index key) __attribute__((always_inline)) {
+        return L::load(scores + key * tile_queries);
+      };
       L highest = maximum[group];
-      for (Index key = 0; key < keys; ++key) highest = max(highest, L::load(scores + key * tile_queries));
+      L other = highest;  // a second chain, so that one hides the other's latency
+      Index pair = 0;
+      for (; pair + 2 <= keys; pair += 2) {
+        highest = max(highest, score(pair));
+        other = max(other, score(pair + 1));
+      }
+      if (pair < keys) highest = max(highest, score(pair));
+      highest = max(highest, other);
       const L rescale = exp(maximum[group] - highest);
       L sum = total[group] * rescale;
       for (Index key = 0; key < keys; ++key) {
-        const L weight = exp(L::load(scores + key * tile_queries) - highest);
+        const L weight = exp(score(key) - highest);
         weight.store(scores + key * tile_queries);
         sum = sum + weight;
       }
@@ -185,22 +204,22 @@ struct HeadAttention {
     void scale_sums(Index rows, const float* factor) {
       for (Index r = 0; r < rows; ++r) {
         const L f = L::broadcast(factor[r]);
-        for (Index i = 0; i < padded; i += lanes) (L::load(sums + r * padded + i) * f).store(sums + r * padded + i);
+        for (Index i = 0; i < d; i += lanes) (L::load(sums + r * padded + i) * f).store(sums + r * padded + i);
       }
     }
   };
 
   /// Backward: a block of keys, which are lanes.
   struct KeyBlock {
-    alignas(alignment) float k_transposed[d * backward_keys];  // divided by sqrt(d)
-    alignas(alignment) float v_transposed[d * backward_keys];
+    alignas(alignment) float k_transposed[d * key_stride];  // divided by sqrt(d)
+    alignas(alignment) float v_transposed[d * key_stride];
     alignas(alignment) float k_block[backward_keys * padded];
     alignas(alignment) float dk_block[backward_keys * padded];
     alignas(alignment) float dv_block[backward_keys * padded];
 
     void start(Index keys, const float* k, const float* v) {
-      transpose_padded(keys, k, kv_stride, scale(), k_transposed, backward_keys);
-      transpose_padded(keys, v, kv_stride, 1.0F, v_transposed, backward_keys);
+      transpose_padded(keys, k, kv_stride, scale(), k_transposed, key_stride);
+      transpose_padded(keys, v, kv_stride, 1.0F, v_transposed, key_stride);
       pad(keys, k, kv_stride, k_block);
       std::fill_n(dk_block, keys * padded, 0.0F);
       std::fill_n(dv_block, keys * padded, 0.0F);
@@ -213,26 +232,25 @@ struct HeadAttention {
       alignas(alignment) float q_tile[backward_queries * padded];
       alignas(alignment) float dy_tile[backward_queries * padded];
       alignas(alignment) float dq_tile[backward_queries * padded];
-      alignas(alignment) float p[backward_queries * backward_keys];   // [queries, keys]
-      alignas(alignment) float ds[backward_queries * backward_keys];  // dp, then ds
+      alignas(alignment) float p[backward_queries * key_stride];   // [queries, keys]
+      alignas(alignment) float ds[backward_queries * key_stride];  // dp, then ds
       pad(rows, q, D, q_tile);
       pad(rows, dy, D, dy_tile);
       const Index groups = (keys + lanes - 1) / lanes;  // lanes beyond the last key hold numbers that nobody reads
-      multiply<Arch>(rows, groups, d, {q_tile, padded, 1}, {k_transposed, backward_keys}, false, p, backward_keys);
-      multiply<Arch>(rows, groups, d, {dy_tile, padded, 1}, {v_transposed, backward_keys}, false, ds, backward_keys);
+      multiply<Arch>(rows, groups, d, {q_tile, padded, 1}, {k_transposed, key_stride}, false, p, key_stride);
+      multiply<Arch>(rows, groups, d, {dy_tile, padded, 1}, {v_transposed, key_stride}, false, ds, key_stride);
       for (Index r = 0; r < rows; ++r) {
         const L normaliser = L::broadcast(log_sum_exp[r]);
         const L delta = L::broadcast(dot(dy_tile + r * padded, y + r * D));
-        for (Index at = r * backward_keys; at < r * backward_keys + groups * lanes; at += lanes) {
+        for (Index at = r * key_stride; at < r * key_stride + groups * lanes; at += lanes) {
           const L weight = exp(L::load(p + at) - normaliser);
           weight.store(p + at);
           (weight * (L::load(ds + at) - delta)).store(ds + at);
         }
       }
-      constexpr Index width = padded / lanes;
-      multiply<Arch>(keys, width, rows, {p, 1, backward_keys}, {dy_tile, padded}, true, dv_block, padded);
-      multiply<Arch>(keys, width, rows, {ds, 1, backward_keys}, {q_tile, padded}, true, dk_block, padded);
-      multiply<Arch>(rows, width, keys, {ds, backward_keys, 1}, {k_block, padded}, false, dq_tile, padded);
+      multiply<Arch>(keys, groups_d, rows, {p, 1, key_stride}, {dy_tile, padded}, true, dv_block, padded);
+      multiply<Arch>(keys, groups_d, rows, {ds, 1, key_stride}, {q_tile, padded}, true, dk_block, padded);
+      multiply<Arch>(rows, groups_d, keys, {ds, key_stride, 1}, {k_block, padded}, false, dq_tile, padded);
       for (Index r = 0; r < rows; ++r) {
         for (Index i = 0; i < d; ++i) {
           const float value = scale() * dq_tile[r * padded + i];
