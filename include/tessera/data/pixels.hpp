@@ -8,6 +8,9 @@
 
 namespace tessera {
 
+/// Files with larger images are refused before anything is allocated for them.
+inline constexpr std::uint64_t max_pixels = std::uint64_t{1} << 28;
+
 /// 8-bit samples [height, width, channels], rows from the top; RGB has 3 channels, grey 1.
 struct Pixels {
   Index height = 0, width = 0, channels = 3;

@@ -20,9 +20,6 @@
 
 namespace tessera {
 
-/// Images with more pixels are refused before anything is allocated for them.
-inline constexpr std::uint64_t max_pixels = std::uint64_t{1} << 28;
-
 namespace detail {
 
 /// One decoder. libjpeg reports errors by a callback that must not return; ours jumps back to guarded(). Only libjpeg's

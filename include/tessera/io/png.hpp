@@ -16,7 +16,6 @@
 #include <tessera/core/types.hpp>
 #include <tessera/data/pixels.hpp>
 #include <tessera/io/exif.hpp>
-#include <tessera/io/jpeg.hpp>
 
 namespace tessera {
 
