@@ -1,0 +1,3 @@
+// expect: tessera needs -fno-fast-math
+// flags: -ffast-math
+#include <tessera/core/xsimd.hpp>

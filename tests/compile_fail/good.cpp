@@ -1,0 +1,3 @@
+#include "good_config.hpp"
+
+template struct tessera::CheckedConfig<good>;
