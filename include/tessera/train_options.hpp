@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tessera/core/error.hpp>
 #include <tessera/optim/schedule.hpp>
 #include <tessera/training_pass.hpp>
 #include <tessera/vq/codebook_upkeep.hpp>
