@@ -24,6 +24,16 @@ inline constexpr Config latent_256{.image = {256, 256},
                                    .code_dim = 32,
                                    .range = InputRange::imagenet};
 
+/// The demo model in examples/models: a 128 x 128 photograph in 256 tokens of one byte each.
+inline constexpr Config demo_128{.image = {128, 128},
+                                 .patch_size = 8,
+                                 .encoder = {.dim = 128, .depth = 4, .heads = 2},
+                                 .decoder = {.dim = 128, .depth = 4, .heads = 2},
+                                 .codebook_size = 256,
+                                 .code_dim = 12,
+                                 .metric = Metric::cosine,
+                                 .range = InputRange::minus_one_one};
+
 /// Small models with reference outputs in tests/golden.
 inline constexpr Config tiny_patch{.image = {32, 32},
                                    .patch_size = 8,

@@ -7,6 +7,9 @@
 #include <tessera/core/types.hpp>
 #include <tessera/core/xsimd.hpp>
 
+// g++ leaves lambdas in big functions as calls, which costs more than what they do.
+#define TESSERA_INLINE_LAMBDA __attribute__((always_inline))
+
 namespace tessera::cpu_detail {
 
 inline constexpr Index lanes = 16;
@@ -23,10 +26,10 @@ struct Lanes {
   std::array<Batch, static_cast<std::size_t>(parts)> part;
 
   [[gnu::always_inline]] static Lanes broadcast(float value) {
-    return make([&](Index) { return Batch(value); });
+    return make([&](Index) TESSERA_INLINE_LAMBDA { return Batch(value); });
   }
   [[gnu::always_inline]] static Lanes load(const float* p) {
-    return make([&](Index i) { return Batch::load_unaligned(p + i * width); });
+    return make([&](Index i) TESSERA_INLINE_LAMBDA { return Batch::load_unaligned(p + i * width); });
   }
   /// The first n values; `rest` in the other lanes.
   [[gnu::always_inline]] static Lanes load_partial(const float* p, Index n, float rest = 0.0F) {
@@ -46,31 +49,31 @@ struct Lanes {
   /// Lane by lane f(batch...), for operations that xsimd has and this struct does not.
   template <class F, class... Others>
   [[gnu::always_inline]] static Lanes map(F&& f, const Others&... others) {
-    return make([&](Index i) { return f(others.part[static_cast<std::size_t>(i)]...); });
+    return make([&](Index i) TESSERA_INLINE_LAMBDA { return f(others.part[static_cast<std::size_t>(i)]...); });
   }
 
   [[gnu::always_inline]] friend Lanes operator+(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return Batch(x + y); }, a, b);
+    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return Batch(x + y); }, a, b);
   }
   [[gnu::always_inline]] friend Lanes operator-(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return Batch(x - y); }, a, b);
+    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return Batch(x - y); }, a, b);
   }
   [[gnu::always_inline]] friend Lanes operator*(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return Batch(x * y); }, a, b);
+    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return Batch(x * y); }, a, b);
   }
   [[gnu::always_inline]] friend Lanes operator/(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return Batch(x / y); }, a, b);
+    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return Batch(x / y); }, a, b);
   }
   /// a * b + c with one rounding.
   [[gnu::always_inline]] friend Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
-    return map([](Batch x, Batch y, Batch z) { return fused(x, y, z); }, a, b, c);
+    return map([](Batch x, Batch y, Batch z) TESSERA_INLINE_LAMBDA { return fused(x, y, z); }, a, b, c);
   }
   /// The larger value of each lane; NaN where b is NaN. So is min.
   [[gnu::always_inline]] friend Lanes max(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return larger(x, y); }, a, b);
+    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return larger(x, y); }, a, b);
   }
   [[gnu::always_inline]] friend Lanes min(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) { return smaller(x, y); }, a, b);
+    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return smaller(x, y); }, a, b);
   }
 
   /// ((lane 0 + lane 8) + (lane 4 + lane 12)) + ...: halves are added until one value is left.
@@ -86,7 +89,7 @@ struct Lanes {
  private:
   template <class F>
   [[gnu::always_inline]] static Lanes make(F&& f) {
-    return [&]<std::size_t... i>(std::index_sequence<i...>) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>) TESSERA_INLINE_LAMBDA {
       return Lanes{{f(static_cast<Index>(i))...}};
     }
     (std::make_index_sequence<static_cast<std::size_t>(parts)>{});
@@ -94,3 +97,5 @@ struct Lanes {
 };
 
 }  // namespace tessera::cpu_detail
+
+#undef TESSERA_INLINE_LAMBDA

@@ -48,7 +48,7 @@ struct FinishLinear {
     const float* const bias = epilogue.bias.empty() ? nullptr : epilogue.bias.data();
     float* const pre_activation = epilogue.pre_activation.empty() ? nullptr : epilogue.pre_activation.data();
     const float* const residual = epilogue.residual.empty() ? nullptr : epilogue.residual.data();
-    for_each_group<Arch>(row, rows, column, columns, sums, [&](Index r, Index c, auto group, Lanes<Arch> value) {
+    for_each_group<Arch>(row, rows, column, columns, sums, [&](Index r, Index c, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
       const Index at = r * out + c;
       if (bias) value = value + group.load(bias + c);
       if (pre_activation) group.store(value, pre_activation + at);
@@ -69,7 +69,7 @@ struct FinishLinearBackward {
   void operator()(Index row, Index rows, Index column, Index columns, const float* sums) const {
     const float* const gelu_input = epilogue.gelu_input.empty() ? nullptr : epilogue.gelu_input.data();
     const float* const residual = epilogue.residual.empty() ? nullptr : epilogue.residual.data();
-    for_each_group<Arch>(row, rows, column, columns, sums, [&](Index r, Index c, auto group, Lanes<Arch> value) {
+    for_each_group<Arch>(row, rows, column, columns, sums, [&](Index r, Index c, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
       const Index at = r * in + c;
       if (gelu_input) value = value * gelu_derivative(group.load(gelu_input + at));
       if (residual) value = group.load(residual + at) + value;

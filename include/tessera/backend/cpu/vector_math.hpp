@@ -34,7 +34,7 @@ template <class Arch>
   const V r = fma(n, V::broadcast(1.43241618e-6F), fma(n, V::broadcast(-0.693148613F), clamped));
   const V e_r = polynomial(r, 1.0F, 1.0F, 0.49999994F, 0.166665196F, 0.0416684039F, 0.00836889911F, 0.00138142216F);
   return V::map(
-      [](Batch argument, Batch bits_of_n, Batch value) {
+      [](Batch argument, Batch bits_of_n, Batch value) __attribute__((always_inline)) {
         return Batch(xsimd::select(argument < Batch(-87.0F), Batch(0.0F), value * power_of_two(bits_of_n)));
       },
       x, shifted, e_r);
@@ -45,7 +45,7 @@ template <class Arch>
 [[gnu::always_inline]] inline Lanes<Arch> tail_argument(const Lanes<Arch>& x) {
   using V = Lanes<Arch>;
   using Batch = typename V::Batch;
-  return min(V::broadcast(5.8F), V::map([](Batch part) { return Batch(xsimd::abs(part)); }, x));
+  return min(V::broadcast(5.8F), V::map([](Batch part) __attribute__((always_inline)) { return Batch(xsimd::abs(part)); }, x));
 }
 
 /// Q(a) = (1 - erf(a / sqrt(2))) / 2 for 0 <= a <= 5.8, absolute error below 2e-7 / max(1, a).
@@ -77,7 +77,7 @@ template <class Arch>
   const V density = V::broadcast(0.398942280F) * exp(a * a * V::broadcast(-0.5F));
   const V negative_side = fma(V::broadcast(0.0F) - a, density, normal_tail(a));  // at -a; 1 minus it at a
   return V::map(
-      [](Batch at, Batch value) { return Batch(xsimd::select(at > Batch(0.0F), Batch(1.0F) - value, value)); }, x,
+      [](Batch at, Batch value) __attribute__((always_inline)) { return Batch(xsimd::select(at > Batch(0.0F), Batch(1.0F) - value, value)); }, x,
       negative_side);
 }
 
