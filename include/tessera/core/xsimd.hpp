@@ -41,6 +41,23 @@ requires(xsimd::batch<float, Arch>::size < 16)
   return xsimd::fma(a, b, c);
 }
 
+/// a / b and the square root, rounded to nearest. xsimd's versions for NEON refine an estimate and miss the last bit.
+template <class Arch>
+[[gnu::always_inline]] inline xsimd::batch<float, Arch> quotient(xsimd::batch<float, Arch> a,
+                                                                 xsimd::batch<float, Arch> b) {
+#if defined(__aarch64__)
+  if constexpr (std::is_base_of_v<xsimd::neon, Arch>) return xsimd::batch<float, Arch>(vdivq_f32(a, b));
+#endif
+  return a / b;
+}
+template <class Arch>
+[[gnu::always_inline]] inline xsimd::batch<float, Arch> square_root(xsimd::batch<float, Arch> a) {
+#if defined(__aarch64__)
+  if constexpr (std::is_base_of_v<xsimd::neon, Arch>) return xsimd::batch<float, Arch>(vsqrtq_f32(a));
+#endif
+  return xsimd::sqrt(a);
+}
+
 /// Whether `fused` is one instruction of Arch; elsewhere it would round twice and give other tokens.
 template <class Arch>
 inline constexpr bool has_fused_multiply_add =

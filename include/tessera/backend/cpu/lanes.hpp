@@ -62,7 +62,7 @@ struct Lanes {
     return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return Batch(x * y); }, a, b);
   }
   [[gnu::always_inline]] friend Lanes operator/(const Lanes& a, const Lanes& b) {
-    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return Batch(x / y); }, a, b);
+    return map([](Batch x, Batch y) TESSERA_INLINE_LAMBDA { return quotient(x, y); }, a, b);
   }
   /// a * b + c with one rounding.
   [[gnu::always_inline]] friend Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {

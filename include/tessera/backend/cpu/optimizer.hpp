@@ -30,7 +30,7 @@ struct OptimizerOps {
       const V g = scale * load<Arch>(gradient.data() + i, n);
       const V m = fma(beta1, load<Arch>(first_moment.data() + i, n), new1 * g);
       const V v = fma(beta2, load<Arch>(second_moment.data() + i, n), new2 * g * g);
-      const V root = V::map([](Batch part) { return Batch(xsimd::sqrt(part)); }, v);
+      const V root = V::map([](Batch part) { return square_root(part); }, v);
       const V direction = m / fma(root, root_correction, eps);
       store<Arch>(m, first_moment.data() + i, n);
       store<Arch>(v, second_moment.data() + i, n);
