@@ -5,13 +5,13 @@
 #include <cstdlib>
 #include <limits>
 #include <string>
+#include <tessera/flops.hpp>
 #include <tessera/presets.hpp>
 #include <tessera/tokenizer.hpp>
 #include <tessera/trainer.hpp>
 #include <vector>
 
 #include "fma_peak.hpp"
-#include "flops.hpp"
 
 namespace {
 

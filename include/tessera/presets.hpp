@@ -34,6 +34,17 @@ inline constexpr Config demo_128{.image = {128, 128},
                                  .metric = Metric::cosine,
                                  .range = InputRange::minus_one_one};
 
+/// A small model of the latent family, to try training with: a 64 x 64 picture in 32 tokens.
+inline constexpr Config latent_64{.image = {64, 64},
+                                  .patch_size = 8,
+                                  .encoder = {.dim = 192, .depth = 4, .heads = 3},
+                                  .decoder = {.dim = 192, .depth = 4, .heads = 3},
+                                  .latent_tokens = 32,
+                                  .codebook_size = 1024,
+                                  .code_dim = 12,
+                                  .metric = Metric::cosine,
+                                  .range = InputRange::minus_one_one};
+
 /// Small models with reference outputs in tests/golden.
 inline constexpr Config tiny_patch{.image = {32, 32},
                                    .patch_size = 8,
