@@ -27,4 +27,16 @@ inline constexpr std::tuple linear_test_cases{
     LinearCase<1100, 33>{26}, LinearCase<48, 64>{1200},
 };
 
+/// The linear layers of transformers of width 128 to 1,024, for one image and for a batch.
+inline constexpr std::tuple linear_benchmark_cases{
+    LinearCase<128, 128>{256},   LinearCase<128, 256>{256},   LinearCase<128, 512>{256},   LinearCase<512, 128>{256},
+    LinearCase<128, 128>{2048},  LinearCase<128, 256>{2048},  LinearCase<128, 512>{2048},  LinearCase<512, 128>{2048},
+    LinearCase<192, 192>{2048},  LinearCase<192, 768>{2048},  LinearCase<768, 192>{2048},  LinearCase<512, 512>{64},
+    LinearCase<512, 512>{512},   LinearCase<512, 1024>{512},  LinearCase<512, 1536>{512},  LinearCase<512, 2048>{512},
+    LinearCase<2048, 512>{512},  LinearCase<768, 768>{64},    LinearCase<768, 768>{512},   LinearCase<768, 1536>{512},
+    LinearCase<768, 2304>{512},  LinearCase<768, 3072>{64},   LinearCase<768, 3072>{512},  LinearCase<3072, 768>{64},
+    LinearCase<3072, 768>{512},  LinearCase<1024, 1024>{64},  LinearCase<1024, 1024>{512}, LinearCase<1024, 2048>{512},
+    LinearCase<1024, 3072>{512}, LinearCase<1024, 4096>{512}, LinearCase<4096, 1024>{64},  LinearCase<4096, 1024>{512},
+};
+
 }  // namespace tessera::cases

@@ -1,6 +1,6 @@
 // y = x W^T with its epilogues, and its two gradients. Every sum runs over its inner index from 0 up, one fused
-// multiply-add after the other: dx starts at 0, dW and dbias at the values that they are added to. So a row's result
-// does not depend on the batch, and two batches' gradients have the bits of the concatenated batch's.
+// multiply-add after the other: y starts at the bias, dx at 0, dW and dbias at the values that they are added to. So a
+// row's result does not depend on the batch, and two batches' gradients have the bits of the concatenated batch's.
 #pragma once
 
 #include <algorithm>
@@ -25,37 +25,71 @@ struct LaneGroup {
   }
 };
 
-/// Calls f(row, column, group, sum) for sixteen sums at a time of a tile [rows, tile_columns].
+/// LaneGroup of all sixteen, known to the compiler.
+template <class Arch>
+struct WholeGroup {
+  [[nodiscard, gnu::always_inline]] Lanes<Arch> load(const float* p) const { return Lanes<Arch>::load(p); }
+  [[gnu::always_inline]] void store(const Lanes<Arch>& value, float* p) const { value.store(p); }
+};
+
+/// Calls f(offset, group, sums) for sixteen sums at a time of a tile [rows, columns], offset in a matrix of rows of
+/// `stride` values that begins with the tile.
 template <class Arch, class F>
-[[gnu::always_inline]] inline void for_each_group(Index row, Index rows, Index column, Index columns, const float* sums,
+[[gnu::always_inline]] inline void for_each_group(Index rows, Index columns, Index stride, const float* sums,
                                                   const F& f) {
   for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < columns; j += lanes) {
-      f(row + i, column + j, LaneGroup<Arch>{std::min(lanes, columns - j)},
-        Lanes<Arch>::load(sums + i * tile_columns<Arch> + j));
+    Index j = 0;
+    for (; j + lanes <= columns; j += lanes) {
+      f(i * stride + j, WholeGroup<Arch>{}, Lanes<Arch>::load(sums + i * tile_columns<Arch> + j));
+    }
+    if (j < columns) {
+      f(i * stride + j, LaneGroup<Arch>{columns - j}, Lanes<Arch>::load(sums + i * tile_columns<Arch> + j));
     }
   }
 }
 
-/// LinearEpilogue applied to tiles of x W^T.
+/// The pointer of a view that may be empty.
+template <class T>
+T* data_or_null(View<T> view) {
+  return view.empty() ? nullptr : view.data();
+}
+
+/// p + offset, nullptr for nullptr.
+template <class T>
+T* offset_or_null(T* p, Index offset) {
+  return p == nullptr ? nullptr : p + offset;
+}
+
+/// LinearEpilogue, without the bias, applied to tiles of x W^T + bias.
 template <class Arch>
 struct FinishLinear {
   Index out;
-  LinearEpilogue<float> epilogue;
-  float* y;  // [rows, out]
+  bool gelu;
+  float* pre_activation;  // [rows, out] or null
+  const float* residual;  // [rows, out] or null
+  float* y;               // [rows, out]
 
   void operator()(Index row, Index rows, Index column, Index columns, const float* sums) const {
-    const float* const bias = epilogue.bias.empty() ? nullptr : epilogue.bias.data();
-    float* const pre_activation = epilogue.pre_activation.empty() ? nullptr : epilogue.pre_activation.data();
-    const float* const residual = epilogue.residual.empty() ? nullptr : epilogue.residual.data();
-    for_each_group<Arch>(row, rows, column, columns, sums, [&](Index r, Index c, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
-      const Index at = r * out + c;
-      if (bias) value = value + group.load(bias + c);
-      if (pre_activation) group.store(value, pre_activation + at);
-      if (epilogue.gelu) value = gelu(value);
-      if (residual) value = group.load(residual + at) + value;
-      group.store(value, y + at);
-    });
+    const Index first = row * out + column;
+    float* const pre = offset_or_null(pre_activation, first);
+    const float* const added = offset_or_null(residual, first);
+    float* const to = y + first;
+    if (gelu) {
+      for_each_group<Arch>(
+          rows, columns, out, sums, [=](Index at, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
+            if (pre != nullptr) group.store(value, pre + at);
+            value = cpu_detail::gelu(value);
+            if (added != nullptr) value = group.load(added + at) + value;
+            group.store(value, to + at);
+          });
+    } else {
+      for_each_group<Arch>(
+          rows, columns, out, sums, [=](Index at, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
+            if (pre != nullptr) group.store(value, pre + at);
+            if (added != nullptr) value = group.load(added + at) + value;
+            group.store(value, to + at);
+          });
+    }
   }
 };
 
@@ -63,56 +97,80 @@ struct FinishLinear {
 template <class Arch>
 struct FinishLinearBackward {
   Index in;
-  LinearBackwardEpilogue<float> epilogue;
-  float* dx;  // [rows, in]
+  const float* gelu_input;  // [rows, in] or null
+  const float* residual;    // [rows, in] or null
+  float* dx;                // [rows, in]
 
   void operator()(Index row, Index rows, Index column, Index columns, const float* sums) const {
-    const float* const gelu_input = epilogue.gelu_input.empty() ? nullptr : epilogue.gelu_input.data();
-    const float* const residual = epilogue.residual.empty() ? nullptr : epilogue.residual.data();
-    for_each_group<Arch>(row, rows, column, columns, sums, [&](Index r, Index c, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
-      const Index at = r * in + c;
-      if (gelu_input) value = value * gelu_derivative(group.load(gelu_input + at));
-      if (residual) value = group.load(residual + at) + value;
-      group.store(value, dx + at);
-    });
+    const Index first = row * in + column;
+    const float* const gelu_at = offset_or_null(gelu_input, first);
+    const float* const added = offset_or_null(residual, first);
+    float* const to = dx + first;
+    for_each_group<Arch>(
+        rows, columns, in, sums, [=](Index at, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
+          if (gelu_at != nullptr) value = value * gelu_derivative(group.load(gelu_at + at));
+          if (added != nullptr) value = group.load(added + at) + value;
+          group.store(value, to + at);
+        });
   }
 };
 
-/// Outputs whose dy one task of the weight gradient keeps in L2: depth_block rows of 384 floats are 384 KiB.
-inline constexpr Index max_block_outputs = 384;
+/// Rows, outputs and panels of one step of the weight gradient. A panel and a tile of dy^T of 128 rows fit L1; 384
+/// outputs' dy, four panels, and their part of dweight fit L2, so that only x and dy come from further away.
+inline constexpr Index gradient_rows = 128;
+inline constexpr Index gradient_outputs = 384;
+inline constexpr Index gradient_panels = 4;
+/// Tasks of a small weight gradient.
+inline constexpr Index wanted_gradient_tasks = 8;
 
-/// dweight [out, in] += dy^T x, with x [rows, in], dy [rows, out]. x goes through a panel on the stack, dy is read in
-/// place.
+/// dweight [out, in] += dy^T x for outputs [first, last) and columns [column, end), with x [rows, in], dy [rows, out].
+/// x goes through panels on the stack, dy is read where it lies.
 template <class Arch>
-void add_weight_gradient(Index outputs, Index first_output, Index panel, Index rows, Index in, Index out,
+void add_weight_gradient(Index first, Index last, Index column, Index end, Index rows, Index in, Index out,
                          const float* x, const float* dy, float* dweight) {
   constexpr Index width = tile_columns<Arch>;
-  alignas(alignment) float packed[depth_block * width];  // [depth_block, tile_columns]
-  const Index column = panel * width;
-  const Index columns = std::min(width, in - column);
-  const Index tiles = ceil_div(outputs, tile_rows<Arch>);
-  const Index depth_blocks = ceil_div(rows, depth_block);
-  for (Index d = 0; d < depth_blocks; ++d) {
-    const Index k = part_begin(rows, d, depth_blocks);
-    const Index depth = part_begin(rows, d + 1, depth_blocks) - k;
-    pack_panel<Arch>(depth, columns, x + k * in + column, in, packed);
+  alignas(alignment) float packed[gradient_panels * gradient_rows * width];  // [panels, gradient_rows, tile_columns]
+  const Index tiles = ceil_div(last - first, tile_rows<Arch>);
+  const Index row_blocks = ceil_div(rows, gradient_rows);
+  for (Index block = 0; block < row_blocks; ++block) {
+    const Index k = part_begin(rows, block, row_blocks);
+    const Index depth = part_begin(rows, block + 1, row_blocks) - k;
+    for (Index c = column; c < end; c += width) {
+      float* const panel = packed + (c - column) / width * (gradient_rows * width);
+      pack_panel<Arch>(depth, std::min(width, end - c), x + k * in + c, in, panel);
+    }
     for (Index tile = 0; tile < tiles; ++tile) {
-      const Index o = first_output + part_begin(outputs, tile, tiles);
-      const Index height = first_output + part_begin(outputs, tile + 1, tiles) - o;
-      multiply_tile<Arch>(height, columns, depth, {dy + k * out + o, 1, out}, {packed, width}, true,
-                          dweight + o * in + column, in);
+      const Index o = first + part_begin(last - first, tile, tiles);
+      const Index height = first + part_begin(last - first, tile + 1, tiles) - o;
+      for (Index c = column; c < end; c += width) {
+        const float* const panel = packed + (c - column) / width * (gradient_rows * width);
+        multiply_tile<Arch>(height, std::min(width, end - c), depth, {dy + k * out + o, 1, out}, {panel, width}, true,
+                            dweight + o * in + c, in);
+      }
     }
   }
 }
 
-/// dbias[o] += dy[0, o] + dy[1, o] + ..., for `count` outputs from `first` on.
+/// Outputs of one task of the bias gradient: eight sums in registers hide the latency of addition.
+inline constexpr Index bias_outputs = 8 * lanes;
+
+/// dbias[o] = ((dbias[o] + dy[0, o]) + dy[1, o]) + ..., for bias_outputs outputs from `first` on, or those that are
+/// left.
 template <class Arch>
-void add_bias_gradient(Index first, Index count, Index rows, Index out, const float* dy, float* dbias) {
-  for (Index o = first; o < first + count; o += lanes) {
-    const LaneGroup<Arch> group{std::min(lanes, first + count - o)};
-    Lanes<Arch> sum = group.load(dbias + o);
-    for (Index r = 0; r < rows; ++r) sum = sum + group.load(dy + r * out + o);
-    group.store(sum, dbias + o);
+void add_bias_gradient(Index first, Index rows, Index out, const float* dy, float* dbias) {
+  if (first + bias_outputs <= out) {
+    Lanes<Arch> sum[bias_outputs / lanes];
+    for (Index g = 0; g < bias_outputs / lanes; ++g) sum[g] = Lanes<Arch>::load(dbias + first + g * lanes);
+    for (Index r = 0; r < rows; ++r) {
+      unroll<bias_outputs / lanes>([&](auto g) __attribute__((always_inline)) {
+        sum[g] = sum[g] + Lanes<Arch>::load(dy + r * out + first + static_cast<Index>(g) * lanes);
+      });
+    }
+    for (Index g = 0; g < bias_outputs / lanes; ++g) sum[g].store(dbias + first + g * lanes);
+    return;
+  }
+  for (Index r = 0; r < rows; ++r) {
+    for (Index o = first; o < out; ++o) dbias[o] += dy[r * out + o];
   }
 }
 
@@ -137,15 +195,21 @@ struct LinearOps {
   template <Index In, Index Out>
   static void linear(Shape<In, Out>, Index rows, View<const float> x, View<const float> packed,
                      LinearEpilogue<float> epilogue, View<float> y) {
-    multiply_panels<Arch>(rows, In, Out, x.data(), packed.data(), FinishLinear<Arch>{Out, epilogue, y.data()});
+    const FinishLinear<Arch> finish{Out, epilogue.gelu, data_or_null(epilogue.pre_activation),
+                                    data_or_null(epilogue.residual), y.data()};
+    const bool finished = !finish.gelu && finish.pre_activation == nullptr && finish.residual == nullptr;
+    multiply_panels<Arch>(rows, In, Out, x.data(), packed.data(), {data_or_null(epilogue.bias), y.data(), !finished},
+                          finish);
   }
 
   template <Index In, Index Out>
   static void linear_backward_input(Shape<In, Out>, Index rows, View<const float> dy,
                                     View<const float> packed_transposed, LinearBackwardEpilogue<float> epilogue,
                                     View<float> dx) {
-    multiply_panels<Arch>(rows, Out, In, dy.data(), packed_transposed.data(),
-                          FinishLinearBackward<Arch>{In, epilogue, dx.data()});
+    const FinishLinearBackward<Arch> finish{In, data_or_null(epilogue.gelu_input), data_or_null(epilogue.residual),
+                                            dx.data()};
+    const bool finished = finish.gelu_input == nullptr && finish.residual == nullptr;
+    multiply_panels<Arch>(rows, Out, In, dy.data(), packed_transposed.data(), {nullptr, dx.data(), !finished}, finish);
   }
 
   /// None: panels of x go over the stack.
@@ -158,14 +222,20 @@ struct LinearOps {
   static void linear_backward_weight(Shape<In, Out>, Index rows, View<const float> x, View<const float> dy,
                                      View<float> /*scratch*/, View<float> dweight, View<float> dbias) {
     const Index panels = panel_count<Arch>(In);
-    const Index blocks = ceil_div(Out, max_block_outputs);
-    parallel_for(panels * blocks, [&](Index task) {
-      const Index block = task / panels;
-      const Index first = part_begin(Out, block, blocks);
-      add_weight_gradient<Arch>(part_begin(Out, block + 1, blocks) - first, first, task % panels, rows, In, Out,
-                                x.data(), dy.data(), dweight.data());
+    Index blocks = ceil_div(Out, gradient_outputs);
+    const Index groups =
+        std::min(panels, std::max(ceil_div(panels, gradient_panels), ceil_div(wanted_gradient_tasks, blocks)));
+    blocks = std::max(blocks, std::min(ceil_div(Out, 4 * tile_rows<Arch>), ceil_div(wanted_gradient_tasks, groups)));
+    const Index bias_tasks = dbias.empty() ? 0 : ceil_div(Out, bias_outputs);
+    parallel_for(bias_tasks + groups * blocks, [&](Index i) {
+      if (i < bias_tasks) return add_bias_gradient<Arch>(i * bias_outputs, rows, Out, dy.data(), dbias.data());
+      const Index block = (i - bias_tasks) / groups;
+      const Index group = (i - bias_tasks) % groups;
+      const Index column = part_begin(panels, group, groups) * tile_columns<Arch>;
+      const Index end = std::min(In, part_begin(panels, group + 1, groups) * tile_columns<Arch>);
+      add_weight_gradient<Arch>(part_begin(Out, block, blocks), part_begin(Out, block + 1, blocks), column, end, rows,
+                                In, Out, x.data(), dy.data(), dweight.data());
     });
-    if (!dbias.empty()) add_bias_gradient<Arch>(0, Out, rows, Out, dy.data(), dbias.data());
   }
 };
 

@@ -40,9 +40,17 @@ ProductTasks product_tasks(Index rows, Index depth, Index columns) {
   return {row_tiles, row_blocks, panels, panel_groups};
 }
 
-/// Calls finish(row, rows, column, columns, sums), sums [rows, tile_columns], once for every tile of the product.
+/// Where the product goes: y [rows, columns], or, if something is done to it first, through sums on the stack.
+struct ProductOutput {
+  const float* bias;  // [columns], what the sums start with, or nullptr for 0
+  float* y;
+  bool through_stack;
+};
+
+/// y = bias + A B, or, if output.through_stack, finish(row, rows, column, columns, sums) for every tile of that
+/// instead, sums [rows, tile_columns]. Floats behind the columns of a tile are 0.
 template <class Arch, class Finish>
-void multiply_panels(Index rows, Index depth, Index columns, const float* a, const float* packed,
+void multiply_panels(Index rows, Index depth, Index columns, const float* a, const float* packed, ProductOutput output,
                      const Finish& finish) {
   constexpr Index width = tile_columns<Arch>;
   const ProductTasks tasks = product_tasks<Arch>(rows, depth, columns);
@@ -59,17 +67,31 @@ void multiply_panels(Index rows, Index depth, Index columns, const float* a, con
     for (Index panel = part_begin(tasks.panels, group, tasks.panel_groups); panel < last_panel; ++panel) {
       const Index column = panel * width;
       const Index tile_width = std::min(width, columns - column);
+      alignas(alignment) float start[width] = {};
+      if (output.bias != nullptr) std::copy_n(output.bias + column, tile_width, start);
       for (Index d = 0; d < depth_blocks; ++d) {
         const Index k = part_begin(depth, d, depth_blocks);
-        const Index k_end = part_begin(depth, d + 1, depth_blocks);
+        const Index block_depth = part_begin(depth, d + 1, depth_blocks) - k;
+        const float* const b = packed + column * depth + k * width;
+        // The block that follows in memory is the next one; each tile fetches its part of it.
+        const bool last = panel + 1 == last_panel && d + 1 == depth_blocks;
+        const Index lines = last ? 0 : ceil_div(prefetch_steps * width / line, last_tile - first_tile);
+        const Index lines_a_tile = ceil_div(block_depth, prefetch_steps) * lines;
         for (Index tile = first_tile; tile < last_tile; ++tile) {
           const Index row = tile_begin(tile);
           const Index tile_height = tile_begin(tile + 1) - row;
-          float* const tile_sums = sums + (depth_blocks > 1 ? row - tile_begin(first_tile) : 0) * width;
-          multiply_tile<Arch>(tile_height, ceil_div(tile_width, lanes) * lanes, k_end - k,
-                              {a + row * depth + k, depth, 1}, {packed + column * depth + k * width, width}, d > 0,
-                              tile_sums, width);
-          if (k_end == depth) finish(row, tile_height, column, tile_width, tile_sums);
+          const Prefetch next{b + block_depth * width + (tile - first_tile) * lines_a_tile * line, lines};
+          const LeftOperand left{a + row * depth + k, depth, 1};
+          if (output.through_stack) {
+            float* const c = sums + (depth_blocks > 1 ? row - tile_begin(first_tile) : 0) * width;
+            multiply_tile<Arch>(tile_height, ceil_div(tile_width, lanes) * lanes, block_depth, left, {b, width},
+                                d > 0 ? TileStart{c, width} : TileStart{start, 0}, c, width, next);
+            if (d + 1 == depth_blocks) finish(row, tile_height, column, tile_width, c);
+          } else {
+            float* const c = output.y + row * columns + column;
+            multiply_tile<Arch>(tile_height, tile_width, block_depth, left, {b, width},
+                                d > 0 ? TileStart{c, columns} : TileStart{start, 0}, c, columns, next);
+          }
         }
       }
     }

@@ -1,0 +1,145 @@
+// How near the matrix products come to the machine's peak, over the shapes of vision transformers.
+//   matmul [threads [part of a line's name]]
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <tessera/backend/cpu/linear.hpp>
+#include <tessera/core/buffer.hpp>
+#include <tuple>
+
+#include "cases/linear.hpp"
+#include "fma_peak.hpp"
+
+namespace {
+
+using namespace tessera;
+using Cpu = cpu_detail::LinearOps<benchmarks::Arch>;
+using Floats = AlignedBuffer<float>;
+
+Floats random_floats(Index size, std::uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
+  Floats values(size);
+  for (float& value : values.view()) value = uniform(generator);
+  return values;
+}
+
+/// Compares 100 of the values found(i, j) with expected(i, j), for i < rows, j < columns, before anything is timed.
+template <class Found, class Expected>
+void check(const std::string& name, Index rows, Index columns, Index depth, Found&& found, Expected&& expected) {
+  for (Index n = 0; n < 100; ++n) {
+    const Index i = n * 7919 % rows;
+    const Index j = n * 104729 % columns;
+    if (std::abs(found(i, j) - expected(i, j)) <= 1e-5 * std::sqrt(static_cast<double>(depth))) continue;
+    std::printf("%s: wrong value at row %td, column %td\n", name.c_str(), i, j);
+    std::exit(1);
+  }
+}
+
+/// Sum over k < depth of left(k) * right(k), in double.
+template <class Left, class Right>
+double dot(Index depth, Left&& left, Right&& right) {
+  double sum = 0.0;
+  for (Index k = 0; k < depth; ++k) sum += static_cast<double>(left(k)) * static_cast<double>(right(k));
+  return sum;
+}
+
+template <class F>
+void time(const std::string& name, int threads, double flops, F&& f) {
+  const benchmarks::Speed speed = benchmarks::measure(threads, flops, f);
+  std::printf("%-44s %d  %7.1f GFLOP/s  %5.1f %%\n", name.c_str(), threads, speed.flops_per_second * 1e-9,
+              speed.share_of_peak * 100.0);
+  std::fflush(stdout);
+}
+
+template <Index In, Index Out>
+void run(cases::LinearCase<In, Out> c, int threads, const std::string& filter) {
+  const Index rows = c.rows;
+  const std::string suffix = " " + std::to_string(rows) + " x " + std::to_string(In) + " -> " + std::to_string(Out);
+  const auto wanted = [&](const std::string& name) { return (name + suffix).find(filter) != std::string::npos; };
+  const double flops = 2.0 * static_cast<double>(rows * In * Out);
+  Floats x = random_floats(rows * In, 1);
+  Floats dy = random_floats(rows * Out, 2);
+  const Floats weight = random_floats(In * Out, 3);
+  const Floats bias = random_floats(Out, 4);
+  Floats packed(Cpu::packed_weight_size(c.size));
+  Floats y(rows * Out);
+  Floats pre_activation(rows * Out);
+  Floats dx(rows * In);
+  Floats dweight(In * Out);
+  Floats dbias(Out);
+  Floats scratch(Cpu::linear_backward_scratch(c.size, rows));
+  const View<const float> x_view = x.view(), dy_view = dy.view(), weight_view = weight.view(), bias_view = bias.view(),
+                          packed_view = packed.view();
+
+  if (wanted("linear") || wanted("linear gelu")) {
+    Cpu::pack_weight(c.size, weight_view, packed.view());
+    const auto linear = [&] { Cpu::linear(c.size, rows, x_view, packed_view, {.bias = bias_view}, y.view()); };
+    linear();
+    check(
+        "linear" + suffix, rows, Out, In, [&](Index r, Index o) { return y.data()[r * Out + o]; },
+        [&](Index r, Index o) {
+          return dot(
+                     In, [&](Index k) { return x_view[r * In + k]; },
+                     [&](Index k) { return weight_view[o * In + k]; }) +
+                 bias_view[o];
+        });
+    if (wanted("linear")) time("linear" + suffix, threads, flops, linear);
+    if (wanted("linear gelu")) {
+      time("linear gelu" + suffix, threads, flops, [&] {
+        Cpu::linear(c.size, rows, x_view, packed_view,
+                    {.bias = bias_view, .gelu = true, .pre_activation = pre_activation.view()}, y.view());
+      });
+    }
+  }
+  if (wanted("backward input")) {
+    Cpu::pack_weight_transposed(c.size, weight_view, packed.view());
+    const auto backward = [&] { Cpu::linear_backward_input(c.size, rows, dy_view, packed_view, {}, dx.view()); };
+    backward();
+    check(
+        "backward input" + suffix, rows, In, Out, [&](Index r, Index i) { return dx.data()[r * In + i]; },
+        [&](Index r, Index i) {
+          return dot(
+              Out, [&](Index k) { return dy_view[r * Out + k]; }, [&](Index k) { return weight_view[k * In + i]; });
+        });
+    time("backward input" + suffix, threads, flops, backward);
+  }
+  if (wanted("backward weight")) {
+    const auto backward = [&] {
+      Cpu::linear_backward_weight(c.size, rows, x_view, dy_view, scratch.view(), dweight.view(), dbias.view());
+    };
+    backward();
+    check(
+        "backward weight" + suffix, Out, In, rows, [&](Index o, Index i) { return dweight.data()[o * In + i]; },
+        [&](Index o, Index i) {
+          return dot(
+              rows, [&](Index k) { return dy_view[k * Out + o]; }, [&](Index k) { return x_view[k * In + i]; });
+        });
+    time("backward weight" + suffix, threads, flops, backward);
+  }
+  if (wanted("pack both")) {
+    const double packing = benchmarks::seconds(threads, [&] {
+      for (int repeat = 0; repeat < 10; ++repeat) {
+        Cpu::pack_weight(c.size, weight_view, packed.view());
+        Cpu::pack_weight_transposed(c.size, weight_view, packed.view());
+      }
+    });
+    std::printf("%-44s %d  %7.2f ns a weight\n", ("pack both" + suffix).c_str(), threads,
+                packing * 1e8 / static_cast<double>(In * Out));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
+  const std::string filter = argc > 2 ? argv[2] : "";
+  set_thread_count(threads);
+  std::printf("%.*s; share: median of 25 turns of product and peak; GFLOP/s: the best turn\n",
+              static_cast<int>(benchmarks::instruction_set().size()), benchmarks::instruction_set().data());
+  std::printf("%-44s threads, speed, share of the peak of %.1f GFLOP/s\n", "operation, rows x in -> out",
+              benchmarks::fma_peak(threads) * 1e-9);
+  std::apply([&](auto... c) { (run(c, threads, filter), ...); }, cases::linear_benchmark_cases);
+}
