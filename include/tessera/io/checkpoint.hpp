@@ -78,7 +78,8 @@ class CheckpointReader {
   /// A run goes on with its own options: others would make it another run.
   void check_options(const nlohmann::json& options) const {
     const nlohmann::json saved = nlohmann::json::parse(metadata(options_key), nullptr, false).flatten();
-    for (const auto& [name, value] : options.flatten().items()) {
+    const nlohmann::json wanted = options.flatten();
+    for (const auto& [name, value] : wanted.items()) {
       if (!saved.contains(name) || saved[name] != value) {
         throw Error(ErrorCode::mismatch, file_.path(),
                     "option " + name.substr(1) + " " + (saved.contains(name) ? saved[name].dump() : "missing"),
