@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <limits>
 
 #include <tessera/backend/cpu/loops.hpp>
@@ -60,26 +59,23 @@ struct NearestCodeOps {
       for (Index t = 0; t < count; ++t) {  // rows are divided evenly, so no tile is thin
         tile[t].first = rows * (first + t) / tiles;
         tile[t].count = rows * (first + t + 1) / tiles - tile[t].first;
+        std::fill_n(tile[t].running.best, queries * lanes, -infinity);
+        std::fill_n(tile[t].running.second, queries * lanes, -infinity);
+        std::fill_n(tile[t].running.key, queries * lanes, 0.0F);
       }
       for (Index group = 0; group < groups<K>; ++group) {
         score_group<K, C>(group, z.data(), packed.data(), tile, count);
       }
-      for (Index t = 0; t < count; ++t) {
-        for (Index q = 0; q < tile[t].count; ++q) {
-          const Index row = tile[t].first + q;
-          const Nearest nearest = finish<C>(tile[t].running[q], z.data() + row * C, packed.data());
-          ids[row] = nearest.id < K ? static_cast<Token>(nearest.id) : 0;
-          if (!margins.empty()) margins[row] = 2.0F * (nearest.score - nearest.runner_up);
-        }
-      }
+      for (Index t = 0; t < count; ++t) finish<K, C>(tile[t], z.data(), packed.data(), ids, margins);
     });
   }
 
  private:
   static constexpr float infinity = std::numeric_limits<float>::infinity();
-  /// 12 queries x 2 panels: 24 of AVX-512's 32 registers hold scores; AVX2 (12 of 16) and NEON (24 of 32) hold 6 x 1.
-  static constexpr Index queries = V::parts == 1 ? 12 : 6;
-  static constexpr Index panels_at_once = V::parts == 1 ? 2 : 1;
+  /// 6 queries x 4 panels: 24 of AVX-512's 32 registers hold scores (12 x 2 visit the running maxima twice as often:
+  /// 82% of the FMA peak in place of 90% at C = 12). AVX2 (12 of 16) and NEON (24 of 32) hold 6 x 1.
+  static constexpr Index queries = 6;
+  static constexpr Index panels_at_once = V::parts == 1 ? 4 : 1;
   static constexpr Index group_codes = lanes * lanes;
   /// Tiles that pass over codes while these are in cache.
   static constexpr Index tiles_per_task = 48 / queries;
@@ -92,19 +88,20 @@ struct NearestCodeOps {
   static constexpr Index group_size = 2 * lanes * panel_size<C>;
   /// Panels that one tile passes over before the next tile does: 16 KiB, half of the first-level cache, or a few more.
   template <Index C>
-  static constexpr Index block_panels = std::clamp(256 / (1 + C) / 2 * 2, panels_at_once, lanes);
+  static constexpr Index block_panels = std::clamp(256 / (1 + C) / panels_at_once * panels_at_once, panels_at_once, lanes);
 
-  /// What each lane has seen of one query: its highest score, the group where that was first, and the highest score of
-  /// any other group.
+  /// For each query and lane: the highest score, the highest score of any other group (or, of another lane, while lanes
+  /// are joined), and 16 * group + lane of the highest. Floats hold these numbers exactly, below 2^24.
+  template <Index stride>
   struct Running {
-    V best = V::broadcast(-infinity);
-    V second = V::broadcast(-infinity);
-    V group = V::broadcast(0.0F);
+    alignas(64) float best[queries * stride];
+    alignas(64) float second[queries * stride];
+    alignas(64) float key[queries * stride];
   };
   struct Tile {
     Index first = 0;  // row of z
     Index count = 0;
-    Running running[queries];
+    Running<lanes> running;
   };
 
   template <Index K, Index C>
@@ -126,7 +123,10 @@ struct NearestCodeOps {
       }
     }
     for (Index t = 0; t < tiles; ++t) {
-      for (Index q = 0; q < tile[t].count; ++q) update(tile[t].running[q], V::load(highest[t] + q * lanes), group);
+      for (Index q = 0; q < tile[t].count; ++q) {
+        const V key = V::load(lane_numbers.data()) + V::broadcast(static_cast<float>(group * lanes));
+        update(tile[t].running, q * lanes, V::load(highest[t] + q * lanes), key);
+      }
     }
   }
 
@@ -169,81 +169,116 @@ struct NearestCodeOps {
     unroll<count>([&](auto q) __attribute__((always_inline)) {
       unroll<parts>([&](auto part) __attribute__((always_inline)) {
         Batch most = score[q][part];
-        if constexpr (panels_at_once == 2) most = larger(most, score[q][part + parts]);
+        unroll<panels_at_once - 1>([&](auto p) __attribute__((always_inline)) {
+          most = larger(most, score[q][(p + 1) * parts + part]);
+        });
         float* to = highest + static_cast<Index>(q) * lanes + static_cast<Index>(part) * V::width;
         larger(Batch::load_unaligned(to), most).store_unaligned(to);
       });
     });
   }
 
-  [[gnu::always_inline]] static void update(Running& running, const V& score, Index group) {
-    using Batch = typename V::Batch;
-    const V number = V::broadcast(static_cast<float>(group));  // exact: ids have 31 bits, groups 23
-    running.group = V::map(
-        [](Batch now, Batch best, Batch here, Batch before) { return Batch(xsimd::select(now > best, here, before)); },
-        score, running.best, number, running.group);
-    running.second = max(running.second, min(running.best, score));
-    running.best = max(running.best, score);
+  [[gnu::always_inline]] static void update(Running<lanes>& running, Index at, const V& score, const V& key) {
+    const V best = V::load(running.best + at);
+    const V second = V::load(running.second + at);
+    larger_key(score, best, key, V::load(running.key + at)).store(running.key + at);
+    max(second, min(best, score)).store(running.second + at);
+    max(best, score).store(running.best + at);
   }
 
+  /// key_a where a > b, else key_b.
+  [[gnu::always_inline]] static V larger_key(const V& a, const V& b, const V& key_a, const V& key_b) {
+    using Batch = typename V::Batch;
+    return V::map([](Batch x, Batch y, Batch of_x, Batch of_y) { return Batch(xsimd::select(x > y, of_x, of_y)); }, a, b,
+                  key_a, key_b);
+  }
+
+  /// Joins lanes [half, 2 half) to lanes [0, half) of every query; the other lanes then hold nothing of use.
+  template <Index from_stride, Index stride>
+  static void join_lanes(Index count, Index half, const Running<from_stride>& from, Running<stride>& to) {
+    for (Index q = 0; q < count; ++q) {
+      const auto at = [&](const float* values, Index lane) { return V::load(values + q * from_stride + lane); };
+      const V a = at(from.best, 0);
+      const V b = at(from.best, half);
+      larger_key(b, a, at(from.key, half), at(from.key, 0)).store(to.key + q * stride);
+      max(max(at(from.second, 0), at(from.second, half)), min(a, b)).store(to.second + q * stride);
+      max(a, b).store(to.best + q * stride);
+    }
+  }
+  static void join_all_lanes(Index count, Running<2 * lanes>& lane_values) {
+    for (Index half = lanes / 2; half > 0; half /= 2) join_lanes(count, half, lane_values, lane_values);
+  }
+
+  /// Lanes are joined for all queries of the tile at once: one query's steps wait for one another.
+  template <Index K, Index C>
+  static void finish(const Tile& tile, const float* z, const float* packed, View<Token> ids, View<float> margins) {
+    Running<2 * lanes> joined{};
+    for (Index q = 0; q < tile.count; ++q) {
+      V::load(tile.running.best + q * lanes).store(joined.best + q * 2 * lanes);
+      V::load(tile.running.second + q * lanes).store(joined.second + q * 2 * lanes);
+      V::load(tile.running.key + q * lanes).store(joined.key + q * 2 * lanes);
+    }
+    join_all_lanes(tile.count, joined);
+
+    Nearest nearest[queries];
+    for (Index q = 0; q < tile.count; ++q) {
+      const Index at = q * 2 * lanes;
+      const Index key = static_cast<Index>(joined.key[at]);
+      nearest[q] = {key / lanes * group_codes + key % lanes, joined.best[at], joined.second[at]};
+      score_codes<C>(z + (tile.first + q) * C, lane_codes<C>(packed, key)).store(joined.best + at);
+      V::broadcast(-infinity).store(joined.second + at);
+      V::load(lane_numbers.data()).store(joined.key + at);
+    }
+    join_all_lanes(tile.count, joined);
+
+    for (Index q = 0; q < tile.count; ++q) {
+      const Index at = q * 2 * lanes;
+      nearest[q].id += static_cast<Index>(joined.key[at]) * lanes;
+      nearest[q].runner_up = std::max(nearest[q].runner_up, joined.second[at]);
+      const Index row = tile.first + q;
+      if (nearest[q].runner_up == nearest[q].score) {
+        nearest[q].id = lowest_id<C>(tile.running, q, nearest[q].score, z + row * C, packed);
+      }
+      ids[row] = nearest[q].id < K ? static_cast<Token>(nearest[q].id) : 0;
+      if (!margins.empty()) margins[row] = 2.0F * (nearest[q].score - nearest[q].runner_up);
+    }
+  }
   struct Nearest {
-    Index id;  // the lowest whose score is the highest
+    Index id;
     float score;
     float runner_up;
   };
 
+  /// The lowest of the ids that share the highest score.
   template <Index C>
-  static Nearest finish(const Running& running, const float* z, const float* packed) {
-    alignas(64) float group[lanes];
-    running.group.store(group);
-    const TopTwo lanes_top = top_two(running.best, running.second);
-    Nearest nearest{std::numeric_limits<Index>::max(), lanes_top.first, lanes_top.second};
-    for (std::uint32_t left = equal_lanes(running.best, lanes_top.first); left != 0; left &= left - 1) {
-      const Index lane = std::countr_zero(left);
-      const Index g = static_cast<Index>(group[lane]);
-      const V scores = score_codes<C>(z, packed + g * group_size<C> + (lanes + lane) * panel_size<C>);
-      nearest.runner_up = std::max(nearest.runner_up, top_two(scores, V::broadcast(-infinity)).second);
-      const Index panel = std::countr_zero(equal_lanes(scores, nearest.score));
-      nearest.id = std::min(nearest.id, g * group_codes + panel * lanes + lane);
+  static Index lowest_id(const Running<lanes>& running, Index q, float score, const float* z, const float* packed) {
+    Index lowest = std::numeric_limits<Index>::max();
+    for (Index lane = 0; lane < lanes; ++lane) {
+      if (running.best[q * lanes + lane] != score) continue;
+      const Index key = static_cast<Index>(running.key[q * lanes + lane]);
+      alignas(64) float scores[lanes];
+      score_codes<C>(z, lane_codes<C>(packed, key)).store(scores);
+      const Index panel = std::find(scores, scores + lanes, score) - scores;
+      lowest = std::min(lowest, key / lanes * group_codes + panel * lanes + key % lanes);
     }
-    return nearest;
+    return lowest;
+  }
+
+  /// The panel of the sixteen codes that one lane of one group has seen.
+  template <Index C>
+  static const float* lane_codes(const float* packed, Index key) {
+    return packed + key / lanes * group_size<C> + (lanes + key % lanes) * panel_size<C>;
   }
 
   /// The scores of the sixteen codes of one panel, with the bits of score_step.
   template <Index C>
-  static V score_codes(const float* z, const float* panel) {
+  [[gnu::always_inline]] static V score_codes(const float* z, const float* panel) {
     V scores = V::load(panel);
     for (Index i = 0; i < C; ++i) scores = fma(V::broadcast(z[i]), V::load(panel + (1 + i) * lanes), scores);
     return scores;
   }
 
-  struct TopTwo {
-    float first;
-    float second;
-  };
-  /// The two highest of all values, where each lane's first is at least its second.
-  static TopTwo top_two(const V& first, const V& second) {
-    alignas(64) float a[lanes];
-    alignas(64) float b[lanes];
-    first.store(a);
-    second.store(b);
-    for (Index half = lanes / 2; half > 0; half /= 2) {
-      for (Index i = 0; i < half; ++i) {
-        b[i] = std::max(std::max(b[i], b[i + half]), std::min(a[i], a[i + half]));
-        a[i] = std::max(a[i], a[i + half]);
-      }
-    }
-    return {a[0], b[0]};
-  }
-
-  /// Bit l: whether lane l is value.
-  static std::uint32_t equal_lanes(const V& x, float value) {
-    alignas(64) float values[lanes];
-    x.store(values);
-    std::uint32_t mask = 0;
-    for (Index lane = 0; lane < lanes; ++lane) mask |= static_cast<std::uint32_t>(values[lane] == value) << lane;
-    return mask;
-  }
+  alignas(64) static constexpr std::array<float, lanes> lane_numbers{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 };
 
 }  // namespace tessera::cpu_detail
