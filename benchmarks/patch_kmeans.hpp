@@ -70,8 +70,8 @@ inline std::vector<std::vector<Pixels>> pyramids(const std::filesystem::path& fo
 }
 
 /// The P x P x 3 values at (y, x) -> out.
-template <Index P>
-void copy_patch(const Pixels& image, Index y, Index x, float* out) {
+template <Index P, class T>
+void copy_patch(const Pixels& image, Index y, Index x, T* out) {
   for (Index row = 0; row < P; ++row) out = std::copy_n(image.row(y + row) + 3 * x, 3 * P, out);
 }
 
