@@ -7,7 +7,9 @@
 #endif
 
 #include <atomic>
+#include <exception>
 #include <type_traits>
+#include <vector>
 
 #include <tessera/core/types.hpp>
 
@@ -66,6 +68,22 @@ void parallel_for(Index count, Task&& task) {
   }
 #endif
   for (Index i = 0; i < count; ++i) task(i);
+}
+
+/// As parallel_for, for tasks that may throw: all of them run, then the failure of the lowest i is thrown.
+template <class Task>
+void parallel_for_or_throw(Index count, Task&& task) {
+  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(count));
+  parallel_for(count, [&](Index i) {
+    try {
+      task(i);
+    } catch (...) {
+      failures[static_cast<std::size_t>(i)] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
 }
 
 }  // namespace tessera

@@ -1,0 +1,53 @@
+// The program `tessera`. Exit code 0; 2 for wrong usage; 1 for anything else, with one line on stderr.
+#include <cstdio>
+
+#include <tessera/core/parallel.hpp>
+
+#include "program.hpp"
+
+namespace program {
+namespace {
+
+/// CLI11's messages may have several lines.
+int fail(std::string message, int code) {
+  std::fprintf(stderr, "tessera: %s\n", tessera::detail::one_line(message).c_str());
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Images to discrete tokens and back.");
+  app.require_subcommand(1);
+  app.fallthrough();
+  int threads = 0;
+  app.add_option("--threads", threads, "threads to use (default: all)")->check(CLI::Range(1, 4096));
+  std::function<void()> command;
+  add_train(app, command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    return fail(std::string(error.what()) + " (tessera --help lists commands and options)", 2);
+  }
+  tessera::set_thread_count(threads);
+  command();
+  // What a pipe no longer takes must not look like success.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    throw tessera::Error(tessera::ErrorCode::file_access, "standard output", "an error in writing", "a place to write");
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace program
+
+int main(int argc, char** argv) {
+  try {
+    return program::run(argc, argv);
+  } catch (const program::UsageError& error) {
+    return program::fail(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return program::fail("memory: found too little, expected enough for this model and batch size", 1);
+  } catch (const std::exception& error) {
+    return program::fail(error.what(), 1);
+  }
+}

@@ -1,0 +1,44 @@
+// What the commands of the program share. One file a command: info.cpp, encode.cpp, decode.cpp, reconstruct.cpp,
+// train.cpp.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <tessera/any_trainer.hpp>
+
+namespace program {
+
+using tessera::Index;
+using tessera::View;
+
+/// Options that contradict each other or are out of range: exit code 2, as for what CLI11 refuses itself.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+View<const tessera::Preset> all_presets();
+
+/// The preset called `name`. Throws UsageError that lists them all.
+const tessera::Preset& named_preset(const std::string& name);
+
+/// A model's file or folder, and the preset where the file does not say.
+struct ModelArguments {
+  std::filesystem::path path;
+  std::string preset;
+
+  [[nodiscard]] const tessera::Preset& find_preset() const;
+  [[nodiscard]] std::unique_ptr<tessera::AnyTokenizer> load() const;
+};
+
+/// Adds --preset, which `add_model` of the commands with --model does too.
+void add_preset(CLI::App& command, std::string& preset);
+
+/// Each adds a command with its options; what runs it afterwards is stored in `run`.
+void add_train(CLI::App& app, std::function<void()>& run);
+
+}  // namespace program

@@ -1,0 +1,155 @@
+// tessera train: trains a tokenizer on photographs or on an array of images.
+#include <sys/stat.h>
+
+#include <cmath>
+
+#include <tessera/data/dataset.hpp>
+#include <tessera/data/image_array.hpp>
+#include <tessera/data/photographs.hpp>
+
+#include "program.hpp"
+#include "training_run.hpp"
+
+namespace program {
+
+using namespace tessera;
+
+namespace {
+
+const std::map<std::string, ScheduleShape> schedules{{"cosine", ScheduleShape::cosine},
+                                                     {"constant", ScheduleShape::constant}};
+const std::map<std::string, ReconstructionLoss> losses{{"l2", ReconstructionLoss::l2}, {"l1", ReconstructionLoss::l1}};
+const std::map<std::string, CodebookStart> codebook_starts{
+    {"as-is", CodebookStart::as_is}, {"data", CodebookStart::data}, {"kmeans", CodebookStart::kmeans}};
+
+/// What the command line says; what it leaves out depends on the rest.
+struct TrainArguments {
+  RunArguments run;
+  std::string preset;
+  std::filesystem::path data, init;
+  std::string augment;
+  bool no_shuffle = false, skip_broken = false;
+  double memory_gb = 2;
+  std::optional<Index> warmup, unquantized_steps, revive_every;
+  std::optional<CodebookStart> codebook_start;
+  TrainOptions options{.schedule = {.steps = 1000}};
+};
+
+Augment parse_augment(const std::string& text) {
+  if (text == "none") return {};
+  if (text == "flip") return {.flip = true};
+  return {.crop = true, .flip = true};
+}
+
+TrainOptions complete_options(const TrainArguments& a) {
+  TrainOptions options = a.options;
+  const bool scratch = a.init.empty();
+  const Index steps = options.schedule.steps;
+  options.schedule.warmup = a.warmup.value_or(options.schedule.shape == ScheduleShape::cosine ? steps / 50 : 0);
+  // A fresh codebook is filled from latents that mean something already; a trained one is left alone.
+  options.codebook.start = a.codebook_start.value_or(scratch ? CodebookStart::kmeans : CodebookStart::as_is);
+  const bool wait = scratch && options.codebook.start != CodebookStart::as_is;
+  options.codebook.unquantized_steps = a.unquantized_steps.value_or(wait ? std::max<Index>(1, steps / 20) : 0);
+  options.codebook.revive_every = a.revive_every.value_or(scratch ? 100 : 0);
+  try {
+    check(options);
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+  return options;
+}
+
+std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& config) {
+  if (a.data.extension() == ".npy" && !std::filesystem::is_directory(a.data)) {
+    return std::make_unique<ImageArray>(a.data, config, parse_augment(a.augment.empty() ? "none" : a.augment));
+  }
+  if (!std::filesystem::is_directory(a.data)) {
+    const bool exists = std::filesystem::exists(a.data);
+    throw Error(ErrorCode::file_access, a.data.string(), exists ? "another kind of file" : "no such file",
+                "a folder of photographs or a .npy file");
+  }
+  auto photographs = std::make_unique<Photographs>(
+      a.data, config,
+      PhotographOptions{.augment = parse_augment(a.augment.empty() ? "crop,flip" : a.augment),
+                        .skip_broken = a.skip_broken,
+                        .memory = static_cast<std::size_t>(a.memory_gb * 1e9)});
+  for (const auto& file : photographs->skipped()) {
+    std::fprintf(stderr, "skipped, broken: %s\n", tessera::detail::one_line(file.string()).c_str());
+  }
+  return photographs;
+}
+
+void train(const TrainArguments& a) {
+  const Preset& preset = named_preset(a.preset);
+  const TrainOptions options = complete_options(a);
+  prepare_run_folder(a.run);
+  const std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
+  if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
+    trainer->resume(checkpoint_file(a.run.folder));
+  else if (!a.init.empty())
+    trainer->load_weights(a.init);
+  Dataset dataset(open_images(a, preset.config), !a.no_shuffle, options.seed);
+  std::fprintf(stderr, "%s: %td parameters, %td training images, steps %td to %td\n", a.preset.c_str(),
+               preset.parameters, dataset.source().count(), trainer->steps_done() + 1, options.schedule.steps);
+  run_training(a.run, options, preset, *trainer, dataset);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, std::function<void()>& run) {
+  CLI::App& c = *app.add_subcommand("train", "train a tokenizer");
+  const auto a = std::make_shared<TrainArguments>();
+  TrainOptions& o = a->options;
+  c.add_option("--preset", a->preset, "the tokenizer's sizes")->required();
+  c.add_option("--data", a->data,
+               "a folder of JPEG and PNG photographs, or a .npy file: float32 [..., C, H, W] in the model's range or "
+               "uint8 [..., H, W, C]")
+      ->required();
+  c.add_option("-o,--output", a->run.folder, "the run's folder")->required();
+  c.add_flag("--resume", a->run.resume, "go on from the folder's checkpoint, with the bits of a run that never stopped");
+  c.add_option("--init", a->init, "start from this model instead of random weights");
+  c.add_option("--steps", o.schedule.steps, "updates")->capture_default_str();
+  c.add_option("--batch-size", o.batch_size, "images of one pass")->capture_default_str();
+  c.add_option("--accumulate", o.accumulate, "passes of one update")->capture_default_str();
+  c.add_option("--lr", o.schedule.peak, "learning rate")->capture_default_str();
+  c.add_option("--schedule", o.schedule.shape, "cosine (default) or constant")
+      ->transform(CLI::CheckedTransformer(schedules).description(""));
+  c.add_option("--warmup", a->warmup, "steps of linear rise (default: 2% of them for cosine, 0 for constant)");
+  c.add_option("--final-lr-fraction", o.schedule.final_fraction, "where cosine ends")->capture_default_str();
+  c.add_option("--weight-decay", o.weight_decay, "of matrices")->capture_default_str();
+  c.add_option("--beta1", o.beta1, "AdamW")->capture_default_str();
+  c.add_option("--beta2", o.beta2, "AdamW")->capture_default_str();
+  c.add_option("--eps", o.eps, "AdamW")->capture_default_str();
+  c.add_option("--clip", o.clip, "largest gradient norm, 0: any")->capture_default_str();
+  c.add_option("--ema", o.ema_decay, "decay of averaged weights, 0: none")->capture_default_str();
+  c.add_option("--loss", o.reconstruction, "of the reconstruction: l2 (default) or l1")
+      ->transform(CLI::CheckedTransformer(losses).description(""));
+  c.add_option("--input-noise", o.input_noise, "standard deviation of noise on the encoder's input")
+      ->capture_default_str();
+  c.add_option("--codebook-start", a->codebook_start,
+               "where the first codes come from: as-is, data or kmeans (default: kmeans, with --init as-is)")
+      ->transform(CLI::CheckedTransformer(codebook_starts).description(""));
+  c.add_option("--unquantized-steps", a->unquantized_steps,
+               "steps before the codebook starts (default: 5% of them, with as-is or --init 0)");
+  c.add_option("--revive-every", a->revive_every,
+               "steps after which unused codes move to latents, 0: never (default: 100, with --init 0)");
+  c.add_option("--codebook-ema", o.codebook.ema_decay, "codes as moving averages of this decay, 0: trained")
+      ->capture_default_str();
+  c.add_option("--seed", o.seed, "of everything random")->capture_default_str();
+  c.add_flag("--no-shuffle", a->no_shuffle, "images in their stored order");
+  c.add_option("--augment", a->augment,
+               "none, flip, or crop,flip: random flips, and random crops at random sizes (default: crop,flip for "
+               "folders, none for .npy)")
+      ->check(CLI::IsMember({"none", "flip", "crop,flip"}));
+  c.add_flag("--skip-broken", a->skip_broken, "leave out photographs that cannot be read");
+  c.add_option("--data-memory", a->memory_gb, "GB of decoded photographs to keep")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1e6));
+  c.add_option("--checkpoint-every", a->run.checkpoint_every, "steps")->capture_default_str()->check(CLI::PositiveNumber);
+  c.add_option("--sample-every", a->run.sample_every, "steps between sample pictures, 0: none")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  c.callback([a, &run] { run = [a] { train(*a); }; });
+}
+
+}  // namespace program

@@ -1,0 +1,156 @@
+#include "training_run.hpp"
+
+#include <signal.h>  // sigaction
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+
+#include <tessera/data/model_pixels.hpp>
+#include <tessera/io/image.hpp>
+
+#include "pictures.hpp"
+#include "training_log.hpp"
+
+namespace program {
+
+using namespace tessera;
+
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+/// The first signal asks the run to save and end; a second one ends the program at once.
+void listen_to_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop_requested = 1; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+class TrainingRun {
+ public:
+  TrainingRun(const RunArguments& arguments, const TrainOptions& options, const Preset& preset, AnyTrainer& trainer,
+              Dataset& dataset)
+      : arguments_(arguments),
+        options_(options),
+        config_(preset.config),
+        trainer_(trainer),
+        dataset_(dataset),
+        images_(static_cast<std::size_t>(options.batch_size * options.accumulate * config_.image_values())),
+        log_(arguments.folder / "log.jsonl", trainer.steps_done()),
+        progress_(trainer.steps_done() + 1, options.schedule.steps, images_per_step()) {}
+
+  void run() {
+    const Index steps = options_.schedule.steps;
+    Index saved = -1;
+    while (trainer_.steps_done() < steps && !stop_requested) {
+      const Index step = run_step();
+      if (step % arguments_.checkpoint_every == 0 && step < steps) save(), saved = step;
+      if (arguments_.sample_every > 0 && (step % arguments_.sample_every == 0 || step == steps)) save_samples(step);
+    }
+    progress_.finish();
+    if (saved != trainer_.steps_done()) save();
+    const bool done = trainer_.steps_done() == steps;
+    std::fprintf(stderr, "%s after step %td: %s\n", done ? "done" : "stopped and saved", trainer_.steps_done(),
+                 done ? (arguments_.folder / "model.safetensors").c_str() : "--resume goes on from there");
+  }
+
+ private:
+  [[nodiscard]] Index images_per_step() const { return options_.batch_size * options_.accumulate; }
+
+  /// Codes move at the end of this step, and the counts of their use start anew.
+  [[nodiscard]] bool revives_in(Index step) const {
+    const CodebookOptions& codebook = options_.codebook;
+    return codebook.revive_every > 0 && step > codebook.unquantized_steps &&
+           (step - codebook.unquantized_steps) % codebook.revive_every == 0;
+  }
+
+  Index run_step() {
+    const auto start = std::chrono::steady_clock::now();
+    const Index count = images_per_step(), step = trainer_.steps_done() + 1;
+    dataset_.read((step - 1) * count, count, images_);
+    const CodebookUse use = revives_in(step) ? trainer_.codebook_use() : CodebookUse{};
+    const StepReport report = trainer_.step(images_);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    nlohmann::ordered_json line{{"step", report.step},
+                                {"loss", report.loss},
+                                {"reconstruction_loss", report.reconstruction_loss},
+                                {"codebook_loss", report.codebook_loss},
+                                {"commitment_loss", report.commitment_loss},
+                                {"grad_norm", report.grad_norm},
+                                {"lr", report.learning_rate},
+                                {"images_per_second", static_cast<double>(count) / seconds}};
+    if (use.used > 0) {  // since the last revival
+      line["codes_used"] = use.used;
+      line["perplexity"] = use.perplexity;
+    }
+    log_.write(line);
+    progress_.show(report);
+    if (!std::isfinite(report.loss)) {
+      throw Error(ErrorCode::bad_argument, "step " + std::to_string(report.step), "a loss that is not finite",
+                  "a number (lower --lr, or set --clip)");
+    }
+    return step;
+  }
+
+  void save() const {
+    trainer_.save_weights(arguments_.folder / "model.safetensors");
+    if (options_.ema_decay > 0) trainer_.save_averaged_weights(arguments_.folder / "ema.safetensors");
+    trainer_.save_checkpoint(checkpoint_file(arguments_.folder));
+  }
+
+  /// Some training images beside their reconstructions, in one picture.
+  void save_samples(Index step) const {
+    if (config_.channels != 1 && config_.channels != 3) return;  // no PNG has other channels
+    const std::unique_ptr<AnyTokenizer> tokenizer = trainer_.tokenizer();
+    const Index count = std::min<Index>(8, dataset_.source().count()), values = config_.image_values();
+    std::vector<float> originals(static_cast<std::size_t>(count * values)), decoded(originals.size());
+    std::vector<Token> ids(static_cast<std::size_t>(count * config_.tokens()));
+    for (Index i = 0; i < count; ++i) dataset_.source().plain(i, slice(View<float>(originals), i * values, values));
+    tokenizer->encode(originals, ids);
+    tokenizer->decode(ids, decoded);
+    std::vector<Pixels> rows;
+    for (Index i = 0; i < count; ++i) {
+      rows.push_back(side_by_side(to_pixels(config_, slice(View<const float>(originals), i * values, values)),
+                                  to_pixels(config_, slice(View<const float>(decoded), i * values, values))));
+    }
+    char name[32];
+    std::snprintf(name, sizeof name, "step_%08td.png", step);
+    std::filesystem::create_directories(arguments_.folder / "samples");
+    write_png(arguments_.folder / "samples" / name, stacked(rows));
+  }
+
+  const RunArguments& arguments_;
+  const TrainOptions& options_;
+  const Config& config_;
+  AnyTrainer& trainer_;
+  Dataset& dataset_;
+  std::vector<float> images_;  // [images_per_step, C, H, W]
+  TrainingLog log_;
+  Progress progress_;
+};
+
+}  // namespace
+
+void prepare_run_folder(const RunArguments& run) {
+  std::error_code error;
+  std::filesystem::create_directories(run.folder, error);
+  if (error) throw Error(ErrorCode::file_access, run.folder.string(), error.message(), "a folder that can be made");
+  if (!run.resume && std::filesystem::exists(checkpoint_file(run.folder))) {
+    throw Error(ErrorCode::file_access, checkpoint_file(run.folder).string(), "the checkpoint of another run",
+                "an empty folder, or --resume to go on");
+  }
+}
+
+void run_training(const RunArguments& run, const TrainOptions& options, const Preset& preset, AnyTrainer& trainer,
+                  Dataset& dataset) {
+  TrainingRun training(run, options, preset, trainer, dataset);
+  listen_to_signals();
+  training.run();
+}
+
+}  // namespace program

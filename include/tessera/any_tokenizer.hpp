@@ -1,0 +1,119 @@
+// A tokenizer chosen at run time among the presets that a program lists. Each preset is compiled on its own, in a
+// translation unit that calls preset<config>(name); the rest of the program sees only these interfaces.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tessera/config.hpp>
+#include <tessera/core/error.hpp>
+#include <tessera/core/types.hpp>
+#include <tessera/io/model_file.hpp>
+#include <tessera/tokenizer.hpp>
+
+namespace tessera {
+
+class AnyTrainer;
+struct TrainOptions;
+
+/// Tokenizer<config> behind virtual functions, on views of the caller's memory; every size stands in config().
+class AnyTokenizer {
+ public:
+  virtual ~AnyTokenizer() = default;
+
+  [[nodiscard]] virtual const Config& config() const = 0;
+  /// As Tokenizer: images [B, C, H, W] in the model's range -> ids [B, T]; margins [B, T] or empty.
+  virtual void encode(View<const float> images, View<Token> ids, View<float> margins = {}) = 0;
+  /// images [B, C, H, W] -> latents [B, T, code_dim] before quantization.
+  virtual void latents(View<const float> images, View<float> latents) = 0;
+  /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped.
+  virtual void decode(View<const Token> ids, View<float> images) = 0;
+};
+
+/// One tokenizer that a program knows: its name and sizes, and how it is made.
+struct Preset {
+  std::string_view name;
+  Config config;
+  Index parameters;                                ///< numbers that a model of it stores
+  Index batch;                                     ///< images of one pass
+  std::size_t workspace_bytes;                     ///< of a tokenizer that takes `batch` images in a pass
+  const std::vector<Parameter>& (*tensors)();      ///< names and shapes
+  std::unique_ptr<AnyTokenizer> (*load)(const std::filesystem::path& path);
+  std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);  ///< nullptr: only for encoding and decoding
+};
+
+namespace detail {
+
+template <Config configuration, Backend B>
+class TokenizerOf final : public AnyTokenizer {
+ public:
+  explicit TokenizerOf(Tokenizer<configuration, B> tokenizer) : tokenizer_(std::move(tokenizer)) {}
+
+  [[nodiscard]] const Config& config() const override { return CheckedConfig<configuration>::value; }
+  void encode(View<const float> images, View<Token> ids, View<float> margins) override {
+    tokenizer_.encode(images, ids, margins);
+  }
+  void latents(View<const float> images, View<float> latents) override { tokenizer_.latents(images, latents); }
+  void decode(View<const Token> ids, View<float> images) override { tokenizer_.decode(ids, images); }
+
+ private:
+  Tokenizer<configuration, B> tokenizer_;
+};
+
+inline std::string names_of(const std::vector<const Preset*>& presets) {
+  std::string text;
+  for (const Preset* preset : presets) text += (text.empty() ? "" : ", ") + std::string(preset->name);
+  return text;
+}
+
+}  // namespace detail
+
+/// A preset that encodes and decodes. Not inline: a program compiles each config once,
+/// `template tessera::Preset tessera::preset<my_config>(std::string_view);`, and declares it `extern template` elsewhere.
+template <Config config, Backend B = cpu>
+Preset preset(std::string_view name) {
+  using T = Tokenizer<config, B>;
+  return {.name = name,
+          .config = config,
+          .parameters = ParameterTable<config>::values,
+          .batch = T::default_batch,
+          .workspace_bytes = T::workspace_bytes(),
+          .tensors = &ParameterTable<config>::parameters,
+          .load = [](const std::filesystem::path& path) -> std::unique_ptr<AnyTokenizer> {
+            return std::make_unique<detail::TokenizerOf<config, B>>(T::load(path));
+          },
+          .trainer = nullptr};
+}
+
+/// The preset called `name`, or nullptr.
+inline const Preset* find_preset(View<const Preset> presets, std::string_view name) {
+  for (const Preset& preset : presets) {
+    if (preset.name == name) return &preset;
+  }
+  return nullptr;
+}
+
+/// The preset of a model's file or folder: the one whose Config the file states; where it states none, the one whose
+/// tensors it holds. Throws Error: file_access, bad_file, or mismatch when none or several fit.
+inline const Preset& preset_of(View<const Preset> presets, const std::filesystem::path& model) {
+  const SafetensorsFile file(model_file(model));
+  const std::optional<Config> stated = stated_config(file);
+  std::vector<const Preset*> fitting, all;
+  for (const Preset& preset : presets) {
+    all.push_back(&preset);
+    if (stated ? preset.config == *stated : fits(file, preset.tensors())) fitting.push_back(&preset);
+  }
+  if (fitting.size() == 1) return *fitting.front();
+  if (fitting.size() > 1) {
+    throw Error(ErrorCode::mismatch, file.path(), "tensors of several presets: " + detail::names_of(fitting),
+                "a file that states its config, or --preset NAME");
+  }
+  throw Error(ErrorCode::mismatch, file.path(),
+              stated ? "a model of config " + to_json_text(*stated) : std::string("tensors of no preset"),
+              "one of " + detail::names_of(all));
+}
+
+}  // namespace tessera

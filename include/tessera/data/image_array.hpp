@@ -1,0 +1,64 @@
+// Training images in one .npy file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <tessera/data/image_source.hpp>
+#include <tessera/data/model_pixels.hpp>
+#include <tessera/io/npy.hpp>
+
+namespace tessera {
+
+/// A memory-mapped array of images: float32 [..., C, H, W] in the model's range, or uint8 [..., H, W, C]. All leading
+/// dimensions count images. They have the model's size, so that a crop has no choice.
+class ImageArray final : public ImageSource {
+ public:
+  /// Throws Error: file_access, bad_file, or mismatch when the array's last dimensions are not the model's.
+  ImageArray(const std::filesystem::path& path, const Config& config, Augment augment = {})
+      : config_(config), file_(path), flip_(augment.flip) {
+    const Config& c = config;
+    const bool bytes = file_.dtype() == DType::u8;
+    const std::vector<Index> last = bytes ? std::vector<Index>{c.image.height, c.image.width, c.channels}
+                                          : std::vector<Index>{c.channels, c.image.height, c.image.width};
+    const std::vector<Index>& shape = file_.shape();
+    if (!bytes && file_.dtype() != DType::f32) {
+      throw Error(ErrorCode::mismatch, file_.path(), std::string(name_of(file_.dtype())) + " elements",
+                  "F32 [..., C, H, W] in the model's range, or U8 [..., H, W, C]");
+    }
+    if (shape.size() < 3 || !std::equal(last.begin(), last.end(), shape.end() - 3)) {
+      const std::string text = to_string(last);
+      throw Error(ErrorCode::mismatch, file_.path(), "shape " + to_string(shape),
+                  "[..., " + text.substr(1) + (bytes ? " (uint8: height, width, channels)"
+                                                     : " (float32: channels, height, width)"));
+    }
+    count_ = static_cast<Index>(file_.bytes().size()) / (config.image_values() * byte_size(file_.dtype()));
+    if (count_ == 0) throw Error(ErrorCode::mismatch, file_.path(), "no image", "at least one");
+  }
+
+  [[nodiscard]] Index count() const override { return count_; }
+
+  void augmented(Index i, Random random, View<float> out) const override {
+    plain(i, out);
+    if (flip_ && random.below(2) == 1) detail::flip_horizontally(out, config_.image.width);
+  }
+
+  void plain(Index i, View<float> out) const override {
+    const Index values = config_.image_values();
+    if (file_.dtype() == DType::f32) {
+      std::copy_n(file_.values<float>().data() + i * values, values, out.data());
+      return;
+    }
+    Pixels pixels(config_.image.height, config_.image.width, config_.channels);
+    std::copy_n(file_.values<std::uint8_t>().data() + i * values, values, pixels.values.data());
+    to_model_range(config_, pixels, out);
+  }
+
+ private:
+  Config config_;
+  NpyFile file_;
+  bool flip_;
+  Index count_ = 0;
+};
+
+}  // namespace tessera
