@@ -21,6 +21,10 @@ int run(int argc, char** argv) {
   int threads = 0;
   app.add_option("--threads", threads, "threads to use (default: all)")->check(CLI::Range(1, 4096));
   std::function<void()> command;
+  add_info(app, command);
+  add_encode(app, command);
+  add_decode(app, command);
+  add_reconstruct(app, command);
   add_train(app, command);
   try {
     app.parse(argc, argv);

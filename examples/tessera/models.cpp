@@ -1,4 +1,4 @@
-// Finding the preset of a model.
+// Finding models, and the options that several commands have.
 #include "program.hpp"
 
 namespace program {
@@ -22,6 +22,34 @@ std::unique_ptr<AnyTokenizer> ModelArguments::load() const {
 
 void add_preset(CLI::App& command, std::string& preset) {
   command.add_option("--preset", preset, "the model's sizes, where its file does not say");
+}
+
+void add_model(CLI::App& command, ModelArguments& model) {
+  command.add_option("--model", model.path, "a .safetensors file, or a folder with model.safetensors")->required();
+  add_preset(command, model.preset);
+}
+
+void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, Filter& filter) {
+  static const std::map<std::string, Filter> filters{
+      {"bilinear", Filter::bilinear}, {"bicubic", Filter::bicubic}, {"lanczos", Filter::lanczos}};
+  command
+      .add_option("inputs", inputs,
+                  "JPEG and PNG files, folders of them, or one .npy: float32 [B,C,H,W] in the model's range or uint8 "
+                  "[B,H,W,C]")
+      ->required();
+  command
+      .add_option("--filter", filter,
+                  "how photographs are resized before their centre is cropped: bilinear, bicubic (default) or lanczos")
+      ->transform(CLI::CheckedTransformer(filters).description(""));
+}
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error(ErrorCode::file_access, folder.string(), error ? error.message() : "something that is no folder",
+                "a folder that can be made");
+  }
 }
 
 }  // namespace program

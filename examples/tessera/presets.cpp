@@ -10,6 +10,8 @@ namespace tessera {
 
 extern template Preset trainable_preset<presets::patch_256>(std::string_view);
 extern template Preset trainable_preset<presets::latent_256>(std::string_view);
+extern template Preset trainable_preset<presets::demo_128>(std::string_view);
+extern template Preset trainable_preset<presets::latent_64>(std::string_view);
 extern template Preset trainable_preset<presets::tiny_patch>(std::string_view);
 extern template Preset trainable_preset<presets::tiny_latent>(std::string_view);
 extern template Preset trainable_preset<presets::odd_latent>(std::string_view);
@@ -27,6 +29,8 @@ View<const Preset> all_presets() {
   static const std::array list{
       trainable_preset<presets::patch_256>("patch_256"),
       trainable_preset<presets::latent_256>("latent_256"),
+      trainable_preset<presets::demo_128>("demo_128"),
+      trainable_preset<presets::latent_64>("latent_64"),
       trainable_preset<presets::tiny_patch>("tiny_patch"),
       trainable_preset<presets::tiny_latent>("tiny_latent"),
       trainable_preset<presets::odd_latent>("odd_latent"),

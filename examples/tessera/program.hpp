@@ -6,10 +6,12 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include <tessera/any_trainer.hpp>
+#include <tessera/data/resize.hpp>
 
 namespace program {
 
@@ -35,10 +37,19 @@ struct ModelArguments {
   [[nodiscard]] std::unique_ptr<tessera::AnyTokenizer> load() const;
 };
 
-/// Adds --preset, which `add_model` of the commands with --model does too.
+/// Options that several commands have: --preset; --model and --preset; the images and --filter.
 void add_preset(CLI::App& command, std::string& preset);
+void add_model(CLI::App& command, ModelArguments& model);
+void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, tessera::Filter& filter);
+
+/// Creates a folder for results where there is none. Throws Error(file_access).
+void make_folder(const std::filesystem::path& folder);
 
 /// Each adds a command with its options; what runs it afterwards is stored in `run`.
+void add_info(CLI::App& app, std::function<void()>& run);
+void add_encode(CLI::App& app, std::function<void()>& run);
+void add_decode(CLI::App& app, std::function<void()>& run);
+void add_reconstruct(CLI::App& app, std::function<void()>& run);
 void add_train(CLI::App& app, std::function<void()>& run);
 
 }  // namespace program

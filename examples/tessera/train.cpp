@@ -106,7 +106,8 @@ void add_train(CLI::App& app, std::function<void()>& run) {
                "uint8 [..., H, W, C]")
       ->required();
   c.add_option("-o,--output", a->run.folder, "the run's folder")->required();
-  c.add_flag("--resume", a->run.resume, "go on from the folder's checkpoint, with the bits of a run that never stopped");
+  c.add_flag("--resume", a->run.resume,
+             "go on from the folder's checkpoint, with the bits of a run that never stopped");
   c.add_option("--init", a->init, "start from this model instead of random weights");
   c.add_option("--steps", o.schedule.steps, "updates")->capture_default_str();
   c.add_option("--batch-size", o.batch_size, "images of one pass")->capture_default_str();
@@ -145,7 +146,9 @@ void add_train(CLI::App& app, std::function<void()>& run) {
   c.add_option("--data-memory", a->memory_gb, "GB of decoded photographs to keep")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e6));
-  c.add_option("--checkpoint-every", a->run.checkpoint_every, "steps")->capture_default_str()->check(CLI::PositiveNumber);
+  c.add_option("--checkpoint-every", a->run.checkpoint_every, "steps")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   c.add_option("--sample-every", a->run.sample_every, "steps between sample pictures, 0: none")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

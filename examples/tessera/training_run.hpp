@@ -17,7 +17,9 @@ struct RunArguments {
   Index sample_every = 500;
 };
 
-inline std::filesystem::path checkpoint_file(const std::filesystem::path& run) { return run / "checkpoint.safetensors"; }
+inline std::filesystem::path checkpoint_file(const std::filesystem::path& run) {
+  return run / "checkpoint.safetensors";
+}
 
 /// Makes the folder. Throws Error(file_access) if it cannot be made, or holds a run that is not to be resumed.
 void prepare_run_folder(const RunArguments& run);

@@ -37,10 +37,10 @@ class AnyTokenizer {
 struct Preset {
   std::string_view name;
   Config config;
-  Index parameters;                                ///< numbers that a model of it stores
-  Index batch;                                     ///< images of one pass
-  std::size_t workspace_bytes;                     ///< of a tokenizer that takes `batch` images in a pass
-  const std::vector<Parameter>& (*tensors)();      ///< names and shapes
+  Index parameters;                            ///< numbers that a model of it stores
+  Index batch;                                 ///< images of one pass
+  std::size_t workspace_bytes;                 ///< of a tokenizer that takes `batch` images in a pass
+  const std::vector<Parameter>& (*tensors)();  ///< names and shapes
   std::unique_ptr<AnyTokenizer> (*load)(const std::filesystem::path& path);
   std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);  ///< nullptr: only for encoding and decoding
 };
@@ -72,7 +72,8 @@ inline std::string names_of(const std::vector<const Preset*>& presets) {
 }  // namespace detail
 
 /// A preset that encodes and decodes. Not inline: a program compiles each config once,
-/// `template tessera::Preset tessera::preset<my_config>(std::string_view);`, and declares it `extern template` elsewhere.
+/// `template tessera::Preset tessera::preset<my_config>(std::string_view);`, and declares it `extern template`
+/// elsewhere.
 template <Config config, Backend B = cpu>
 Preset preset(std::string_view name) {
   using T = Tokenizer<config, B>;

@@ -39,9 +39,7 @@ class TrainerOf final : public AnyTrainer {
   [[nodiscard]] Index steps_done() const override { return trainer_.steps_done(); }
   [[nodiscard]] CodebookUse codebook_use() const override { return trainer_.codebook_use(); }
   void save_weights(const std::filesystem::path& path) const override { trainer_.save_weights(path); }
-  void save_averaged_weights(const std::filesystem::path& path) const override {
-    trainer_.save_averaged_weights(path);
-  }
+  void save_averaged_weights(const std::filesystem::path& path) const override { trainer_.save_averaged_weights(path); }
   void save_checkpoint(const std::filesystem::path& path) const override { trainer_.save_checkpoint(path); }
   void resume(const std::filesystem::path& path) override { trainer_.resume(path); }
   [[nodiscard]] std::unique_ptr<AnyTokenizer> tokenizer() const override {

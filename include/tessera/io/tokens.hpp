@@ -151,7 +151,10 @@ inline TokenTable read_tokens(const std::filesystem::path& path, Index length, I
 /// One image's tokens as text: ids separated by spaces, no line end.
 inline std::string format_tokens(View<const Token> tokens) {
   std::string text;
-  for (const Token id : tokens) text += (text.empty() ? "" : " ") + std::to_string(id);
+  for (const Token token : tokens) {
+    if (!text.empty()) text += ' ';
+    text += std::to_string(token);
+  }
   return text;
 }
 

@@ -1,0 +1,80 @@
+#include "inputs.hpp"
+
+#include <set>
+
+#include <tessera/data/image_folder.hpp>
+#include <tessera/data/model_pixels.hpp>
+#include <tessera/io/image.hpp>
+
+namespace program {
+
+using namespace tessera;
+
+namespace {
+
+bool is_array(const std::filesystem::path& path) {
+  return path.extension() == ".npy" && !std::filesystem::is_directory(path);
+}
+
+std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem::path>& paths) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& path : paths) {
+    if (is_array(path)) {
+      throw Error(ErrorCode::bad_argument, path.string(), "an array beside other inputs", "one .npy file alone");
+    }
+    if (std::filesystem::is_directory(path)) {
+      const auto images = list_images(path);
+      files.insert(files.end(), images.begin(), images.end());
+    } else {
+      files.push_back(path);
+    }
+  }
+  return files;
+}
+
+/// a/cat.jpg and b/cat.png become cat and cat_2.
+std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& files) {
+  std::set<std::string> taken;
+  std::vector<std::string> stems;
+  for (const auto& file : files) {
+    std::string stem = file.stem().string();
+    for (int n = 2; !taken.insert(stem).second; ++n) stem = file.stem().string() + "_" + std::to_string(n);
+    stems.push_back(stem);
+  }
+  return stems;
+}
+
+}  // namespace
+
+Inputs::Inputs(const std::vector<std::filesystem::path>& paths, const Config& config, Filter filter)
+    : config_(config), filter_(filter) {
+  if (paths.size() == 1 && is_array(paths.front())) {
+    array_ = std::make_unique<ImageArray>(paths.front(), config);
+    array_path_ = paths.front();
+    return;
+  }
+  files_ = list_files(paths);
+  stems_ = unique_stems(files_);
+}
+
+Index Inputs::count() const {
+  return array_ ? array_->count() : static_cast<Index>(files_.size());
+}
+
+std::string Inputs::name(Index i) const {
+  if (array_) return array_path_.string() + "[" + std::to_string(i) + "]";
+  return files_[static_cast<std::size_t>(i)].string();
+}
+
+std::string Inputs::stem(Index i) const {
+  if (array_) return array_path_.stem().string() + "_" + std::to_string(i);
+  return stems_[static_cast<std::size_t>(i)];
+}
+
+void Inputs::read(Index i, View<float> out) const {
+  if (array_) return array_->plain(i, out);
+  const Pixels photograph = with_channels(read_image(files_[static_cast<std::size_t>(i)]), config_);
+  to_model_range(config_, resize_and_crop(photograph, config_.image.height, config_.image.width, filter_), out);
+}
+
+}  // namespace program

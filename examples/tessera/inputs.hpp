@@ -1,0 +1,39 @@
+// The images that a command is given: files, folders, or one array.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tessera/data/image_array.hpp>
+#include <tessera/data/resize.hpp>
+
+namespace program {
+
+/// Numbered images of one model's shape, in the order of the command line; folders sorted by path.
+class Inputs {
+ public:
+  /// paths: JPEG and PNG files, folders of them, or one .npy: float32 [B, C, H, W] in the model's range or uint8
+  /// [B, H, W, C]. Photographs are resized so that the shorter edge fits, and cropped to their centre.
+  /// Throws Error: file_access, bad_file, mismatch.
+  Inputs(const std::vector<std::filesystem::path>& paths, const tessera::Config& config, tessera::Filter filter);
+
+  [[nodiscard]] tessera::Index count() const;
+  /// The image's file, or the array's file and index.
+  [[nodiscard]] std::string name(tessera::Index i) const;
+  /// A file name for what is made of image i, without extension; no two are alike.
+  [[nodiscard]] std::string stem(tessera::Index i) const;
+  /// Image i -> out [C, H, W] in the model's range.
+  void read(tessera::Index i, tessera::View<float> out) const;
+
+ private:
+  tessera::Config config_;
+  tessera::Filter filter_;
+  std::unique_ptr<tessera::ImageArray> array_;
+  std::filesystem::path array_path_;
+  std::vector<std::filesystem::path> files_;
+  std::vector<std::string> stems_;
+};
+
+}  // namespace program

@@ -1,0 +1,65 @@
+// tessera reconstruct: original | reconstruction side by side, and how near they are.
+#include <cstdio>
+
+#include <tessera/data/model_pixels.hpp>
+#include <tessera/io/image.hpp>
+#include <tessera/metrics/psnr.hpp>
+#include <tessera/metrics/ssim.hpp>
+
+#include "inputs.hpp"
+#include "pictures.hpp"
+#include "program.hpp"
+
+namespace program {
+
+using namespace tessera;
+
+namespace {
+
+struct ReconstructArguments {
+  ModelArguments model;
+  std::vector<std::filesystem::path> inputs;
+  std::filesystem::path output;
+  Filter filter = Filter::bicubic;
+};
+
+void reconstruct(const ReconstructArguments& a) {
+  const Preset& preset = a.model.find_preset();
+  const Config& config = preset.config;
+  const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
+  const Inputs inputs(a.inputs, config, a.filter);
+  make_folder(a.output);
+  std::vector<float> image(static_cast<std::size_t>(config.image_values())), again(image.size());
+  std::vector<Token> ids(static_cast<std::size_t>(config.tokens()));
+  double psnr_sum = 0, ssim_sum = 0;
+  std::printf("%8s %8s  picture\n", "PSNR", "SSIM");
+  for (Index i = 0; i < inputs.count(); ++i) {
+    inputs.read(i, image);
+    tokenizer->encode(image, ids);
+    tokenizer->decode(ids, again);
+    const Pixels original = to_pixels(config, image), reconstruction = to_pixels(config, again);
+    const std::filesystem::path file = a.output / (inputs.stem(i) + ".png");
+    write_png(file, side_by_side(original, reconstruction));
+    const double decibels =
+        psnr(View<const std::uint8_t>(original.values), View<const std::uint8_t>(reconstruction.values), 255.0);
+    const double similarity = ssim(original, reconstruction);
+    std::printf("%8.2f %8.4f  %s\n", decibels, similarity, file.c_str());
+    psnr_sum += decibels;
+    ssim_sum += similarity;
+  }
+  const double count = static_cast<double>(inputs.count());
+  std::printf("%8.2f %8.4f  mean\n", psnr_sum / count, ssim_sum / count);
+}
+
+}  // namespace
+
+void add_reconstruct(CLI::App& app, std::function<void()>& run) {
+  CLI::App& c = *app.add_subcommand("reconstruct", "encode and decode: side by side pictures, PSNR and SSIM");
+  const auto a = std::make_shared<ReconstructArguments>();
+  add_model(c, a->model);
+  add_inputs(c, a->inputs, a->filter);
+  c.add_option("-o,--output", a->output, "a folder for the PNGs")->required();
+  c.callback([a, &run] { run = [a] { reconstruct(*a); }; });
+}
+
+}  // namespace program
