@@ -115,21 +115,28 @@ struct FinishLinearBackward {
   }
 };
 
-/// Rows, outputs and panels of one step of the weight gradient. A panel and a tile of dy^T of 128 rows fit L1; 384
-/// outputs' dy, four panels, and their part of dweight fit L2, so that only x and dy come from further away.
-inline constexpr Index gradient_rows = 128;
+/// Rows, outputs and panels of one step of the weight gradient. A panel and a tile of dy^T, 192 rows of each, fit L1;
+/// 384 outputs' dy, six panels, and their part of dweight fit L2, so that only x and dy come from further away.
+inline constexpr Index gradient_rows = 192;
 inline constexpr Index gradient_outputs = 384;
-inline constexpr Index gradient_panels = 4;
-/// Tasks of a small weight gradient.
-inline constexpr Index wanted_gradient_tasks = 8;
+inline constexpr Index gradient_panels = 6;
+/// tile [depth, 16], row k the `height` values from source + k * stride on and something behind them, of which no value
+/// lies beyond source + available.
+template <class Arch>
+void copy_left_tile(Index depth, Index height, const float* source, Index stride, Index available, float* tile) {
+  const Index whole = std::min(depth, available < lanes ? 0 : (available - lanes) / stride + 1);
+  for (Index k = 0; k < whole; ++k) Lanes<Arch>::load(source + k * stride).store(tile + k * lanes);
+  for (Index k = whole; k < depth; ++k) std::copy_n(source + k * stride, height, tile + k * lanes);
+}
 
 /// dweight [out, in] += dy^T x for outputs [first, last) and columns [column, end), with x [rows, in], dy [rows, out].
-/// x goes through panels on the stack, dy is read where it lies.
+/// Both go through tiles on the stack: in place, every step of k would read another page.
 template <class Arch>
 void add_weight_gradient(Index first, Index last, Index column, Index end, Index rows, Index in, Index out,
                          const float* x, const float* dy, float* dweight) {
   constexpr Index width = tile_columns<Arch>;
   alignas(alignment) float packed[gradient_panels * gradient_rows * width];  // [panels, gradient_rows, tile_columns]
+  alignas(alignment) float left[gradient_rows * lanes];                      // [gradient_rows, 16]
   const Index tiles = ceil_div(last - first, tile_rows<Arch>);
   const Index row_blocks = ceil_div(rows, gradient_rows);
   for (Index block = 0; block < row_blocks; ++block) {
@@ -142,9 +149,11 @@ void add_weight_gradient(Index first, Index last, Index column, Index end, Index
     for (Index tile = 0; tile < tiles; ++tile) {
       const Index o = first + part_begin(last - first, tile, tiles);
       const Index height = first + part_begin(last - first, tile + 1, tiles) - o;
+      const Index at = k * out + o;
+      copy_left_tile<Arch>(depth, height, dy + at, out, rows * out - at, left);
       for (Index c = column; c < end; c += width) {
         const float* const panel = packed + (c - column) / width * (gradient_rows * width);
-        multiply_tile<Arch>(height, std::min(width, end - c), depth, {dy + k * out + o, 1, out}, {panel, width}, true,
+        multiply_tile<Arch>(height, std::min(width, end - c), depth, {left, 1, lanes}, {panel, width}, true,
                             dweight + o * in + c, in);
       }
     }
@@ -223,9 +232,10 @@ struct LinearOps {
                                      View<float> /*scratch*/, View<float> dweight, View<float> dbias) {
     const Index panels = panel_count<Arch>(In);
     Index blocks = ceil_div(Out, gradient_outputs);
-    const Index groups =
-        std::min(panels, std::max(ceil_div(panels, gradient_panels), ceil_div(wanted_gradient_tasks, blocks)));
-    blocks = std::max(blocks, std::min(ceil_div(Out, 4 * tile_rows<Arch>), ceil_div(wanted_gradient_tasks, groups)));
+    const Index groups = ceil_div(panels, gradient_panels);
+    // Every cut of the outputs packs x once more, so small products are cut only as far as there are threads.
+    const Index cuts = ceil_div(thread_count(), blocks * groups);
+    blocks = std::min(blocks * cuts, ceil_div(Out, tile_rows<Arch>));
     const Index bias_tasks = dbias.empty() ? 0 : ceil_div(Out, bias_outputs);
     parallel_for(bias_tasks + groups * blocks, [&](Index i) {
       if (i < bias_tasks) return add_bias_gradient<Arch>(i * bias_outputs, rows, Out, dy.data(), dbias.data());

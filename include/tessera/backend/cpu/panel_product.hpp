@@ -9,11 +9,11 @@
 
 namespace tessera::cpu_detail {
 
-/// Depth of a panel's block: with AVX-512 256 x 32 floats = 32 KiB of L1, half of that with 16 columns.
-inline constexpr Index depth_block = 256;
+/// Depth of a panel's block: with AVX-512 192 x 32 floats = 24 KiB of L1, and 9 KiB each of this and the next tile's A.
+inline constexpr Index depth_block = 192;
 /// Floats of A that one task keeps in L2 beside the panel: 512 KiB.
 inline constexpr Index left_block_size = 512 * 1024 / sizeof(float);
-/// The most rows of one task: their sums for one panel lie on its stack, 30 KiB of them.
+/// The most rows of one task: their sums for one panel lie on its stack, 30 KiB.
 inline constexpr Index max_block_rows = 240;
 /// Tasks for every product that is big enough: many more than threads, so that all end at the same time.
 inline constexpr Index wanted_tasks = 24;
