@@ -58,9 +58,9 @@ struct NearestCodeOps {
       const Index first = rows * task / tasks;
       const Index count = rows * (task + 1) / tasks - first;
       Running<lanes> running;
-      fill(-infinity, count, running.best);
-      fill(-infinity, count, running.second);
-      fill(0.0F, count, running.key);
+      set_all(-infinity, count, running.best);
+      set_all(-infinity, count, running.second);
+      set_all(0.0F, count, running.key);
       const float* from = z.data() + first * C;
       for (Index group = 0; group < groups<K>; ++group) {
         score_group<C>(group, std::min(group_codes, K - group * group_codes), count, from,
@@ -103,7 +103,7 @@ struct NearestCodeOps {
   };
 
   /// y [count, 16] = value, in vectors even where a compiler makes no vectors of std::fill.
-  static void fill(float value, Index count, float* y) {
+  static void set_all(float value, Index count, float* y) {
     for (Index q = 0; q < count; ++q) V::broadcast(value).store(y + q * lanes);
   }
 
@@ -118,7 +118,7 @@ struct NearestCodeOps {
     (std::make_index_sequence<static_cast<std::size_t>(tile_queries)>{});
 
     alignas(64) float highest[task_queries * lanes];
-    fill(-infinity, count, highest);
+    set_all(-infinity, count, highest);
     const Index tiles = (count + tile_queries - 1) / tile_queries;
     const Index panels = (codes + panels_at_once * lanes - 1) / (panels_at_once * lanes) * panels_at_once;
     for (Index p = 0; p < panels; p += block_panels<C>) {
