@@ -35,9 +35,9 @@ std::string dtypes_of(const SafetensorsFile& file) {
 
 nlohmann::ordered_json describe(const ModelArguments& arguments) {
   const Preset& preset = arguments.find_preset();
-  preset.load(arguments.path);  // throws where a tensor does not fit
   const Config& c = preset.config;
   const SafetensorsFile file(model_file(arguments.path));
+  check_fits(file, c, preset.tensors());
   return {{"file", file.path()},
           {"preset", preset.name},
           {"family", family_of(c)},

@@ -10,8 +10,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include <tessera/any_trainer.hpp>
+#include <tessera/any_tokenizer.hpp>
 #include <tessera/data/resize.hpp>
+
+#include "presets.hpp"
 
 namespace program {
 
@@ -22,8 +24,6 @@ using tessera::View;
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-
-View<const tessera::Preset> all_presets();
 
 /// The preset called `name`. Throws UsageError that lists them all.
 const tessera::Preset& named_preset(const std::string& name);

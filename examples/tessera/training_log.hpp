@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tessera/step_report.hpp>
+
 #include "program.hpp"
 
 namespace program {

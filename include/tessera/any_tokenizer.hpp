@@ -1,9 +1,10 @@
-// A tokenizer chosen at run time among the presets that a program lists. Each preset is compiled on its own, in a
-// translation unit that calls preset<config>(name); the rest of the program sees only these interfaces.
+// A tokenizer chosen at run time among the presets that a program lists. Each preset is compiled on its own
+// (compile_preset.hpp); the rest of the program sees only these interfaces, and compiles fast.
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,6 @@
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/io/model_file.hpp>
-#include <tessera/tokenizer.hpp>
 
 namespace tessera {
 
@@ -47,22 +47,6 @@ struct Preset {
 
 namespace detail {
 
-template <Config configuration, Backend B>
-class TokenizerOf final : public AnyTokenizer {
- public:
-  explicit TokenizerOf(Tokenizer<configuration, B> tokenizer) : tokenizer_(std::move(tokenizer)) {}
-
-  [[nodiscard]] const Config& config() const override { return CheckedConfig<configuration>::value; }
-  void encode(View<const float> images, View<Token> ids, View<float> margins) override {
-    tokenizer_.encode(images, ids, margins);
-  }
-  void latents(View<const float> images, View<float> latents) override { tokenizer_.latents(images, latents); }
-  void decode(View<const Token> ids, View<float> images) override { tokenizer_.decode(ids, images); }
-
- private:
-  Tokenizer<configuration, B> tokenizer_;
-};
-
 inline std::string names_of(const std::vector<const Preset*>& presets) {
   std::string text;
   for (const Preset* preset : presets) text += (text.empty() ? "" : ", ") + std::string(preset->name);
@@ -70,24 +54,6 @@ inline std::string names_of(const std::vector<const Preset*>& presets) {
 }
 
 }  // namespace detail
-
-/// A preset that encodes and decodes. Not inline: a program compiles each config once,
-/// `template tessera::Preset tessera::preset<my_config>(std::string_view);`, and declares it `extern template`
-/// elsewhere.
-template <Config config, Backend B = cpu>
-Preset preset(std::string_view name) {
-  using T = Tokenizer<config, B>;
-  return {.name = name,
-          .config = config,
-          .parameters = ParameterTable<config>::values,
-          .batch = T::default_batch,
-          .workspace_bytes = T::workspace_bytes(),
-          .tensors = &ParameterTable<config>::parameters,
-          .load = [](const std::filesystem::path& path) -> std::unique_ptr<AnyTokenizer> {
-            return std::make_unique<detail::TokenizerOf<config, B>>(T::load(path));
-          },
-          .trainer = nullptr};
-}
 
 /// The preset called `name`, or nullptr.
 inline const Preset* find_preset(View<const Preset> presets, std::string_view name) {

@@ -12,21 +12,11 @@
 #include <tessera/io/model_file.hpp>
 #include <tessera/model.hpp>
 #include <tessera/nn/initialize.hpp>
+#include <tessera/step_report.hpp>
 #include <tessera/train_options.hpp>
 #include <tessera/training_pass.hpp>
 
 namespace tessera {
-
-/// What one step did; losses are means over its images.
-struct StepReport {
-  Index step;
-  double loss;
-  double reconstruction_loss;
-  double codebook_loss;
-  double commitment_loss;
-  double grad_norm;  ///< before clipping
-  double learning_rate;
-};
 
 template <Config config, Backend B = cpu>
 class Trainer {

@@ -1,4 +1,8 @@
-#include <tessera/any_trainer.hpp>
+#include <tessera/compile_preset.hpp>
 #include <tessera/presets.hpp>
 
-template tessera::Preset tessera::trainable_preset<tessera::presets::demo_128>(std::string_view);
+#include "../presets.hpp"
+
+tessera::Preset program::demo_128() {
+  return tessera::trainable_preset<tessera::presets::demo_128>("demo_128");
+}

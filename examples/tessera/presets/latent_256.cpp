@@ -1,4 +1,8 @@
-#include <tessera/any_trainer.hpp>
+#include <tessera/compile_preset.hpp>
 #include <tessera/presets.hpp>
 
-template tessera::Preset tessera::trainable_preset<tessera::presets::latent_256>(std::string_view);
+#include "../presets.hpp"
+
+tessera::Preset program::latent_256() {
+  return tessera::trainable_preset<tessera::presets::latent_256>("latent_256");
+}

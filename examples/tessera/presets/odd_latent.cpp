@@ -1,4 +1,8 @@
-#include <tessera/any_trainer.hpp>
+#include <tessera/compile_preset.hpp>
 #include <tessera/presets.hpp>
 
-template tessera::Preset tessera::trainable_preset<tessera::presets::odd_latent>(std::string_view);
+#include "../presets.hpp"
+
+tessera::Preset program::odd_latent() {
+  return tessera::trainable_preset<tessera::presets::odd_latent>("odd_latent");
+}

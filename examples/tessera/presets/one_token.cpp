@@ -1,4 +1,8 @@
-#include <tessera/any_trainer.hpp>
+#include <tessera/compile_preset.hpp>
 #include <tessera/presets.hpp>
 
-template tessera::Preset tessera::trainable_preset<tessera::presets::one_token>(std::string_view);
+#include "../presets.hpp"
+
+tessera::Preset program::one_token() {
+  return tessera::trainable_preset<tessera::presets::one_token>("one_token");
+}

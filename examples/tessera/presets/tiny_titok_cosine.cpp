@@ -1,4 +1,8 @@
-#include <tessera/any_trainer.hpp>
+#include <tessera/compile_preset.hpp>
 #include <tessera/presets.hpp>
 
-template tessera::Preset tessera::trainable_preset<tessera::presets::tiny_titok_cosine>(std::string_view);
+#include "../presets.hpp"
+
+tessera::Preset program::tiny_titok_cosine() {
+  return tessera::trainable_preset<tessera::presets::tiny_titok_cosine>("tiny_titok_cosine");
+}

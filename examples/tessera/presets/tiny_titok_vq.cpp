@@ -1,4 +1,8 @@
-#include <tessera/any_trainer.hpp>
+#include <tessera/compile_preset.hpp>
 #include <tessera/presets.hpp>
 
-template tessera::Preset tessera::trainable_preset<tessera::presets::tiny_titok_vq>(std::string_view);
+#include "../presets.hpp"
+
+tessera::Preset program::tiny_titok_vq() {
+  return tessera::trainable_preset<tessera::presets::tiny_titok_vq>("tiny_titok_vq");
+}

@@ -29,8 +29,8 @@ class ImageArray final : public ImageSource {
     if (shape.size() < 3 || !std::equal(last.begin(), last.end(), shape.end() - 3)) {
       const std::string text = to_string(last);
       throw Error(ErrorCode::mismatch, file_.path(), "shape " + to_string(shape),
-                  "[..., " + text.substr(1) + (bytes ? " (uint8: height, width, channels)"
-                                                     : " (float32: channels, height, width)"));
+                  "[..., " + text.substr(1) +
+                      (bytes ? " (uint8: height, width, channels)" : " (float32: channels, height, width)"));
     }
     count_ = static_cast<Index>(file_.bytes().size()) / (config.image_values() * byte_size(file_.dtype()));
     if (count_ == 0) throw Error(ErrorCode::mismatch, file_.path(), "no image", "at least one");

@@ -31,7 +31,9 @@ namespace detail {
 /// up to 6 times and to the photograph's own size. No photograph is enlarged, except to level 0.
 inline std::vector<Pixels> photograph_pyramid(const Pixels& photograph, ImageSize size, Filter filter) {
   constexpr double largest = 6.0;
-  const auto sides = [](Index a, double scale) { return static_cast<Index>(std::lround(static_cast<double>(a) * scale)); };
+  const auto sides = [](Index a, double scale) {
+    return static_cast<Index>(std::lround(static_cast<double>(a) * scale));
+  };
   const auto cover = std::max(static_cast<double>(size.height) / static_cast<double>(photograph.height),
                               static_cast<double>(size.width) / static_cast<double>(photograph.width));
   std::vector<double> scales{cover};

@@ -73,17 +73,22 @@ inline std::optional<Config> stated_config(const SafetensorsFile& file) {
   return config_from_json_text(text, beside.string());
 }
 
-/// Reads every parameter into `buffer` (ParameterTable<config>::size values); float16 and bfloat16 are widened.
-/// Throws Error: file_access, bad_file, or mismatch with all that does not fit.
-inline void load_parameters(const std::filesystem::path& path, const Config& config,
-                            const std::vector<Parameter>& parameters, View<float> buffer) {
-  const SafetensorsFile file(model_file(path));
+/// Throws Error(mismatch) when the file states another Config, or with every tensor that does not fit.
+inline void check_fits(const SafetensorsFile& file, const Config& config, const std::vector<Parameter>& parameters) {
   const std::optional<Config> stated = stated_config(file);
   if (stated && *stated != config) {
     throw Error(ErrorCode::mismatch, file.path(), "a model of config " + to_json_text(*stated), to_json_text(config));
   }
   const std::string wrong = detail::describe_mismatch(file, parameters);
   if (!wrong.empty()) throw Error(ErrorCode::mismatch, file.path(), wrong, "the tensors of this Config");
+}
+
+/// Reads every parameter into `buffer` (ParameterTable<config>::size values); float16 and bfloat16 are widened.
+/// Throws Error: file_access, bad_file, or mismatch with all that does not fit.
+inline void load_parameters(const std::filesystem::path& path, const Config& config,
+                            const std::vector<Parameter>& parameters, View<float> buffer) {
+  const SafetensorsFile file(model_file(path));
+  check_fits(file, config, parameters);
   for (const Parameter& p : parameters) {
     file.read_float32(*file.find(p.name), slice(buffer, p.offset, p.dims.count()));
   }
