@@ -2,9 +2,13 @@
 
 #include <set>
 
+#include <tessera/core/layout.hpp>
+#include <tessera/core/parallel.hpp>
 #include <tessera/data/image_folder.hpp>
 #include <tessera/data/model_pixels.hpp>
 #include <tessera/io/image.hpp>
+
+#include "program.hpp"
 
 namespace program {
 
@@ -20,7 +24,7 @@ std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem:
   std::vector<std::filesystem::path> files;
   for (const auto& path : paths) {
     if (is_array(path)) {
-      throw Error(ErrorCode::bad_argument, path.string(), "an array beside other inputs", "one .npy file alone");
+      throw UsageError(path.string() + ": found an array beside other inputs, expected one .npy file alone");
     }
     if (std::filesystem::is_directory(path)) {
       const auto images = list_images(path);
@@ -71,8 +75,18 @@ std::string Inputs::stem(Index i) const {
   return stems_[static_cast<std::size_t>(i)];
 }
 
-void Inputs::read(Index i, View<float> out) const {
-  if (array_) return array_->plain(i, out);
+void Inputs::read(Index first, Index count, View<float> out) const {
+  const Index values = config_.image_values();
+  parallel_for_or_throw(count, [&](Index i) {
+    const View<float> image = slice(out, i * values, values);
+    if (array_)
+      array_->plain(first + i, image);
+    else
+      read_file(first + i, image);
+  });
+}
+
+void Inputs::read_file(Index i, View<float> out) const {
   const Pixels photograph = with_channels(read_image(files_[static_cast<std::size_t>(i)]), config_);
   to_model_range(config_, resize_and_crop(photograph, config_.image.height, config_.image.width, filter_), out);
 }

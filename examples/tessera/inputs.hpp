@@ -16,7 +16,7 @@ class Inputs {
  public:
   /// paths: JPEG and PNG files, folders of them, or one .npy: float32 [B, C, H, W] in the model's range or uint8
   /// [B, H, W, C]. Photographs are resized so that the shorter edge fits, and cropped to their centre.
-  /// Throws Error: file_access, bad_file, mismatch.
+  /// Throws UsageError for an array beside other inputs, Error: file_access, bad_file, mismatch.
   Inputs(const std::vector<std::filesystem::path>& paths, const tessera::Config& config, tessera::Filter filter);
 
   [[nodiscard]] tessera::Index count() const;
@@ -24,10 +24,12 @@ class Inputs {
   [[nodiscard]] std::string name(tessera::Index i) const;
   /// A file name for what is made of image i, without extension; no two are alike.
   [[nodiscard]] std::string stem(tessera::Index i) const;
-  /// Image i -> out [C, H, W] in the model's range.
-  void read(tessera::Index i, tessera::View<float> out) const;
+  /// Images [first, first + count) -> out [count, C, H, W] in the model's range. Throws Error that names a file.
+  void read(tessera::Index first, tessera::Index count, tessera::View<float> out) const;
 
  private:
+  void read_file(tessera::Index i, tessera::View<float> out) const;
+
   tessera::Config config_;
   tessera::Filter filter_;
   std::unique_ptr<tessera::ImageArray> array_;

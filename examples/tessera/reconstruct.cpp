@@ -34,7 +34,7 @@ void reconstruct(const ReconstructArguments& a) {
   double psnr_sum = 0, ssim_sum = 0;
   std::printf("%8s %8s  picture\n", "PSNR", "SSIM");
   for (Index i = 0; i < inputs.count(); ++i) {
-    inputs.read(i, image);
+    inputs.read(i, 1, image);
     tokenizer->encode(image, ids);
     tokenizer->decode(ids, again);
     const Pixels original = to_pixels(config, image), reconstruction = to_pixels(config, again);

@@ -1,7 +1,6 @@
 // tessera train: trains a tokenizer on photographs or on an array of images.
-#include <sys/stat.h>
-
-#include <cmath>
+#include <map>
+#include <optional>
 
 #include <tessera/data/dataset.hpp>
 #include <tessera/data/image_array.hpp>
@@ -59,20 +58,26 @@ TrainOptions complete_options(const TrainArguments& a) {
   return options;
 }
 
+bool is_array(const std::filesystem::path& data) {
+  return data.extension() == ".npy" && !std::filesystem::is_directory(data);
+}
+
+std::string augment_of(const TrainArguments& a) {
+  if (!a.augment.empty()) return a.augment;
+  return is_array(a.data) ? "none" : "crop,flip";
+}
+
 std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& config) {
-  if (a.data.extension() == ".npy" && !std::filesystem::is_directory(a.data)) {
-    return std::make_unique<ImageArray>(a.data, config, parse_augment(a.augment.empty() ? "none" : a.augment));
-  }
+  const Augment augment = parse_augment(augment_of(a));
+  if (is_array(a.data)) return std::make_unique<ImageArray>(a.data, config, augment);
   if (!std::filesystem::is_directory(a.data)) {
     const bool exists = std::filesystem::exists(a.data);
     throw Error(ErrorCode::file_access, a.data.string(), exists ? "another kind of file" : "no such file",
                 "a folder of photographs or a .npy file");
   }
-  auto photographs = std::make_unique<Photographs>(
-      a.data, config,
-      PhotographOptions{.augment = parse_augment(a.augment.empty() ? "crop,flip" : a.augment),
-                        .skip_broken = a.skip_broken,
-                        .memory = static_cast<std::size_t>(a.memory_gb * 1e9)});
+  const PhotographOptions options{
+      .augment = augment, .skip_broken = a.skip_broken, .memory = static_cast<std::size_t>(a.memory_gb * 1e9)};
+  auto photographs = std::make_unique<Photographs>(a.data, config, options);
   for (const auto& file : photographs->skipped()) {
     std::fprintf(stderr, "skipped, broken: %s\n", tessera::detail::one_line(file.string()).c_str());
   }
@@ -82,15 +87,17 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
   const TrainOptions options = complete_options(a);
-  prepare_run_folder(a.run);
+  check_run_folder(a.run);
   const std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
   if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
     trainer->resume(checkpoint_file(a.run.folder));
   else if (!a.init.empty())
     trainer->load_weights(a.init);
   Dataset dataset(open_images(a, preset.config), !a.no_shuffle, options.seed);
-  std::fprintf(stderr, "%s: %td parameters, %td training images, steps %td to %td\n", a.preset.c_str(),
-               preset.parameters, dataset.source().count(), trainer->steps_done() + 1, options.schedule.steps);
+  const Index count = dataset.source().count();
+  prepare_run_folder(a.run, {{"images", count}, {"shuffle", !a.no_shuffle}, {"augment", augment_of(a)}});
+  std::fprintf(stderr, "%s: %td parameters, %td training images, step %td of %td\n", a.preset.c_str(),
+               preset.parameters, count, trainer->steps_done(), options.schedule.steps);
   run_training(a.run, options, preset, *trainer, dataset);
 }
 

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 
 #include <tessera/data/model_pixels.hpp>
+#include <tessera/io/atomic_file.hpp>
 #include <tessera/io/image.hpp>
 
 #include "pictures.hpp"
@@ -136,14 +138,27 @@ class TrainingRun {
 
 }  // namespace
 
-void prepare_run_folder(const RunArguments& run) {
-  std::error_code error;
-  std::filesystem::create_directories(run.folder, error);
-  if (error) throw Error(ErrorCode::file_access, run.folder.string(), error.message(), "a folder that can be made");
+void check_run_folder(const RunArguments& run) {
   if (!run.resume && std::filesystem::exists(checkpoint_file(run.folder))) {
     throw Error(ErrorCode::file_access, checkpoint_file(run.folder).string(), "the checkpoint of another run",
                 "an empty folder, or --resume to go on");
   }
+}
+
+void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& data) {
+  std::error_code error;
+  std::filesystem::create_directories(run.folder, error);
+  if (error) throw Error(ErrorCode::file_access, run.folder.string(), error.message(), "a folder that can be made");
+  const std::filesystem::path file = run.folder / "data.json";
+  const std::string text = data.dump() + "\n";
+  if (std::filesystem::exists(checkpoint_file(run.folder))) {
+    std::ifstream stream(file);
+    const std::string before((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    if (before != text) throw Error(ErrorCode::mismatch, file.string(), before, data.dump() + ", as this run is told");
+  }
+  AtomicFile whole(file);
+  whole.write(text);
+  whole.commit();
 }
 
 void run_training(const RunArguments& run, const TrainOptions& options, const Preset& preset, AnyTrainer& trainer,

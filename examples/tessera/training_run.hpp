@@ -1,9 +1,12 @@
-// A training run and its folder: RUN/log.jsonl, RUN/checkpoint.safetensors, RUN/model.safetensors, RUN/ema.safetensors
-// and RUN/samples/.
+// A training run and its folder: RUN/data.json, RUN/log.jsonl, RUN/checkpoint.safetensors, RUN/model.safetensors,
+// RUN/ema.safetensors and RUN/samples/.
 #pragma once
 
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
+#include <tessera/any_trainer.hpp>
 #include <tessera/data/dataset.hpp>
 
 #include "program.hpp"
@@ -21,8 +24,12 @@ inline std::filesystem::path checkpoint_file(const std::filesystem::path& run) {
   return run / "checkpoint.safetensors";
 }
 
-/// Makes the folder. Throws Error(file_access) if it cannot be made, or holds a run that is not to be resumed.
-void prepare_run_folder(const RunArguments& run);
+/// Throws Error(file_access) if the folder holds a run that is not to be resumed.
+void check_run_folder(const RunArguments& run);
+
+/// Makes the folder and notes in it what the images are, beside what the checkpoint knows. A run that is resumed must
+/// be given the same ones. Throws Error: file_access, mismatch.
+void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& data);
 
 /// Trains from where `trainer` is to the last step. SIGINT and SIGTERM end it after the step, saved.
 void run_training(const RunArguments& run, const tessera::TrainOptions& options, const tessera::Preset& preset,
