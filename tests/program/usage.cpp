@@ -1,0 +1,91 @@
+// Exit codes, and one line for every failure.
+#include <doctest/doctest.h>
+
+#include "run_program.hpp"
+
+using namespace tessera_test;
+
+TEST_CASE("program: wrong usage is exit code 2 and one line") {
+  const std::string model = "--model " + quoted(golden("tiny_patch")) + " ",
+                    input = quoted(golden("photos") / "coffee.png");
+  const std::string array = quoted(golden("tiny_patch") / "input.npy");
+  for (const std::string& arguments :
+       {std::string(), std::string("unknown"), std::string("encode"), "encode " + input, "encode " + model,
+        "encode " + model + input + " --filter box", "encode " + model + input + " --preset none",
+        "encode " + model + input + " -o tokens.csv", "encode " + model + input + " " + array,
+        "encode " + model + input + " --threads 0", "decode " + model + array, "info --jsn " + input,
+        "train --preset tiny_patch --data " + array, "train --preset none -o run --data " + array,
+        "train --preset tiny_patch -o run --steps 0 --data " + array,
+        "train --preset tiny_patch -o run --steps many --data " + array,
+        "train --preset tiny_patch -o run --lr -1 --data " + array,
+        "train --preset tiny_patch -o run --schedule linear --data " + array,
+        "train --preset tiny_patch -o run --augment rotate --data " + array}) {
+    CAPTURE(arguments);
+    const Outcome outcome = run_program(arguments);
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 2);
+    CHECK(outcome.one_line_error());
+    CHECK(outcome.out.empty());
+  }
+  CHECK(run_program("--help").code == 0);
+  CHECK(contains(run_program("train --help").out, "--codebook-start"));
+}
+
+TEST_CASE("program: bad files are exit code 1 and one line that names them, and leave nothing behind") {
+  const TemporaryFolder folder;
+  const std::string bytes = read_bytes(golden("tiny_patch") / "model.safetensors");
+  write_bytes(folder / "short.safetensors", bytes.substr(0, bytes.size() / 2));
+  write_bytes(folder / "broken.png", read_bytes(golden("photos") / "coffee.png").substr(0, 5000));
+  write_bytes(folder / "text.jpg", "no image");
+  write_bytes(folder / "ids.txt", "1 2 3\n");
+  write_bytes(folder / "file", "");
+  std::filesystem::create_directory(folder / "empty");
+  const std::string model = "--model " + quoted(golden("tiny_patch")) + " ",
+                    photo = quoted(golden("photos") / "coffee.png");
+  const auto in = [&](const char* name) { return quoted(folder / name); };
+  const struct {
+    std::string arguments, names;
+  } cases[] = {
+      {"info " + in("short.safetensors"), "short.safetensors"},
+      {"info " + in("missing"), "missing"},
+      {"info " + in("empty"), "empty"},
+      {"info " + in("file"), "file"},
+      {"info --preset one_token " + quoted(golden("tiny_patch")), "tiny_patch"},
+      {"encode " + model + photo + " " + in("broken.png") + " -o " + in("out.npy"), "broken.png"},
+      {"encode " + model + photo + " " + in("text.jpg"), "text.jpg"},
+      {"encode " + model + in("missing.npy"), "missing.npy"},
+      {"encode " + model + in("empty"), "empty"},
+      {"encode " + model + quoted(golden("one_token") / "input.npy"), "input.npy"},
+      {"encode " + model + photo + " -o " + in("none/out.npy"), "none/out.npy"},
+      {"decode " + model + in("ids.txt") + " -o " + in("out"), "ids.txt"},
+      {"decode " + model + quoted(golden("tiny_patch") / "tokens.npy") + " -o " + in("file"), "file"},
+      {"reconstruct " + model + in("broken.png") + " -o " + in("file"), "file"},
+      {"train --preset tiny_patch --data " + in("missing") + " -o " + in("run"), "missing"},
+      {"train --preset tiny_patch --data " + in("empty") + " -o " + in("run"), "empty"},
+      {"train --preset tiny_patch --data " + folder.path().string() + " -o " + in("run"), "broken.png"},
+      {"train --preset one_token --data " + quoted(golden("tiny_patch") / "input.npy") + " -o " + in("run"),
+       "input.npy"},
+      {"train --preset tiny_patch --data " + quoted(golden("photos")) + " -o " + in("file"), "file"},
+      {"train --preset tiny_patch --init " + in("short.safetensors") + " --data " + quoted(golden("photos")) + " -o " +
+           in("run"),
+       "short.safetensors"},
+  };
+  for (const auto& [arguments, names] : cases) {
+    CAPTURE(arguments);
+    const Outcome outcome = run_program(arguments);
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.one_line_error());
+    CHECK(contains(outcome.err, names));
+    CHECK(outcome.out.empty());
+    for (const char* left : {"out", "out.npy", "out.npy.tmp", "none", "run"}) {
+      CHECK_FALSE(std::filesystem::exists(folder / left));
+    }
+  }
+  // On demand, broken photographs are left out.
+  write_bytes(folder / "good.png", read_bytes(golden("photos") / "coffee.png"));
+  const Outcome skipped = run_program("train --skip-broken --steps 1 --preset tiny_patch --data " +
+                                      quoted(folder.path()) + " -o " + in("run"));
+  CHECK(skipped.code == 0);
+  CHECK(contains(skipped.err, "broken.png"));
+}
