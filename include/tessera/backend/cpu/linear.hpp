@@ -115,19 +115,42 @@ struct FinishLinearBackward {
   }
 };
 
-/// Rows, outputs and panels of one step of the weight gradient. A panel and a tile of dy^T, 192 rows of each, fit L1;
-/// 384 outputs' dy, six panels, and their part of dweight fit L2, so that only x and dy come from further away.
+/// Rows, outputs and panels of one step of the weight gradient. A panel of x and a tile of dy^T, 192 rows of each, fit
+/// L1; the tiles of 384 outputs (288 KiB) and their part of dweight fit L2, so that only x and dy come from further
+/// away.
 inline constexpr Index gradient_rows = 192;
 inline constexpr Index gradient_outputs = 384;
 inline constexpr Index gradient_panels = 6;
-/// tile [depth, 16], row k the `height` values from source + k * stride on and something behind them, of which no value
-/// lies beyond source + available.
+
+/// dy^T in tiles [rows, tile_rows], k by k. Behind each is room for the lanes that a store writes too much.
 template <class Arch>
-void copy_left_tile(Index depth, Index height, const float* source, Index stride, Index available, float* tile) {
-  const Index whole = std::min(depth, available < lanes ? 0 : (available - lanes) / stride + 1);
-  for (Index k = 0; k < whole; ++k) Lanes<Arch>::load(source + k * stride).store(tile + k * lanes);
-  for (Index k = whole; k < depth; ++k) std::copy_n(source + k * stride, height, tile + k * lanes);
-}
+struct LeftTiles {
+  static constexpr Index height = tile_rows<Arch>;
+  static constexpr Index tile_size = gradient_rows * height + lanes;
+  static constexpr Index max_tiles = ceil_div(gradient_outputs, height);
+  alignas(alignment) float values[max_tiles * tile_size];
+  Index begin[max_tiles + 1];  // tile t holds outputs [begin[t], begin[t + 1])
+  Index tiles;
+
+  explicit LeftTiles(Index outputs) : tiles(ceil_div(outputs, height)) {
+    for (Index t = 0; t <= tiles; ++t) begin[t] = part_begin(outputs, t, tiles);
+  }
+
+  /// Copies `depth` rows of `stride` values; reads no value from source + available on.
+  void copy(Index depth, const float* source, Index stride, Index available) {
+    for (Index k = 0; k < depth; ++k) {
+      for (Index t = 0; t < tiles; ++t) {
+        const Index at = k * stride + begin[t];
+        float* const to = values + t * tile_size + k * height;
+        if (at + lanes <= available) {
+          Lanes<Arch>::load(source + at).store(to);
+        } else {
+          std::copy_n(source + at, begin[t + 1] - begin[t], to);
+        }
+      }
+    }
+  }
+};
 
 /// dweight [out, in] += dy^T x for outputs [first, last) and columns [column, end), with x [rows, in], dy [rows, out].
 /// Both go through tiles on the stack: in place, every step of k would read another page.
@@ -135,26 +158,22 @@ template <class Arch>
 void add_weight_gradient(Index first, Index last, Index column, Index end, Index rows, Index in, Index out,
                          const float* x, const float* dy, float* dweight) {
   constexpr Index width = tile_columns<Arch>;
-  alignas(alignment) float packed[gradient_panels * gradient_rows * width];  // [panels, gradient_rows, tile_columns]
-  alignas(alignment) float left[gradient_rows * lanes];                      // [gradient_rows, 16]
-  const Index tiles = ceil_div(last - first, tile_rows<Arch>);
+  alignas(alignment) float panel[gradient_rows * width];  // [gradient_rows, tile_columns]
+  LeftTiles<Arch> left(last - first);
   const Index row_blocks = ceil_div(rows, gradient_rows);
   for (Index block = 0; block < row_blocks; ++block) {
     const Index k = part_begin(rows, block, row_blocks);
     const Index depth = part_begin(rows, block + 1, row_blocks) - k;
+    const Index at = k * out + first;
+    left.copy(depth, dy + at, out, rows * out - at);
     for (Index c = column; c < end; c += width) {
-      float* const panel = packed + (c - column) / width * (gradient_rows * width);
-      pack_panel<Arch>(depth, std::min(width, end - c), x + k * in + c, in, panel);
-    }
-    for (Index tile = 0; tile < tiles; ++tile) {
-      const Index o = first + part_begin(last - first, tile, tiles);
-      const Index height = first + part_begin(last - first, tile + 1, tiles) - o;
-      const Index at = k * out + o;
-      copy_left_tile<Arch>(depth, height, dy + at, out, rows * out - at, left);
-      for (Index c = column; c < end; c += width) {
-        const float* const panel = packed + (c - column) / width * (gradient_rows * width);
-        multiply_tile<Arch>(height, std::min(width, end - c), depth, {left, 1, lanes}, {panel, width}, true,
-                            dweight + o * in + c, in);
+      const Index columns = std::min(width, end - c);
+      pack_panel<Arch>(depth, columns, x + k * in + c, in, panel);
+      for (Index tile = 0; tile < left.tiles; ++tile) {
+        const Index o = first + left.begin[tile];
+        const Index height = left.begin[tile + 1] - left.begin[tile];
+        multiply_tile<Arch>(height, columns, depth, {left.values + tile * left.tile_size, 1, left.height},
+                            {panel, width}, true, dweight + o * in + c, in);
       }
     }
   }
