@@ -151,7 +151,7 @@ void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& d
   if (error) throw Error(ErrorCode::file_access, run.folder.string(), error.message(), "a folder that can be made");
   const std::filesystem::path file = run.folder / "data.json";
   const std::string text = data.dump() + "\n";
-  if (std::filesystem::exists(checkpoint_file(run.folder))) {
+  if (std::filesystem::exists(checkpoint_file(run.folder)) && std::filesystem::exists(file)) {
     std::ifstream stream(file);
     const std::string before((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
     if (before != text) throw Error(ErrorCode::mismatch, file.string(), before, data.dump() + ", as this run is told");
