@@ -17,4 +17,13 @@ void nearest_code(auto&& f) {
   f(shape<129, 16>, 7);
 }
 
+/// What the benchmark times: the published TiTok codebooks, the reference descriptions', and a training batch.
+void nearest_code_benchmark(auto&& f) {
+  f(shape<4096, 12>, 64);
+  f(shape<4096, 12>, 4096);
+  f(shape<8192, 64>, 1024);
+  f(shape<512, 32>, 2048);
+  f(shape<8192, 1024>, 256);
+}
+
 }  // namespace tessera::cases
