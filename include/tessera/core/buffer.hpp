@@ -1,16 +1,28 @@
 // Aligned memory on the host.
 #pragma once
 
-#include <cstdlib>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <type_traits>
 
 #include <tessera/core/types.hpp>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace tessera {
 
-/// `size` values of T, zeroed, on a 64-byte boundary, freed with the buffer.
+/// Asks for pages of 2 MiB where they exist: a matrix product walks over more small pages than a processor remembers,
+/// which cost it up to 10 % of its speed. Changes nothing where the answer is no.
+inline void advise_huge_pages([[maybe_unused]] void* p, [[maybe_unused]] std::size_t bytes) {
+#ifdef __linux__
+  madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+}
+
+/// `size` values of T, zeroed, on a 64-byte boundary (on one of 2 MiB, if there is as much), freed with the buffer.
 template <class T>
 class AlignedBuffer {
   static_assert(std::is_trivially_destructible_v<T>, "AlignedBuffer frees memory without running destructors.");
@@ -19,8 +31,12 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(Index size) : size_(size) {
     if (size == 0) return;
-    data_.reset(
-        static_cast<T*>(::operator new (static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{alignment})));
+    if (size < 0 || size > static_cast<Index>(PTRDIFF_MAX / sizeof(T))) throw std::bad_array_new_length();
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    const bool huge = bytes >= huge_page;
+    const std::align_val_t boundary{huge ? huge_page : std::size_t{alignment}};
+    data_ = {static_cast<T*>(::operator new(bytes, boundary)), Free{boundary}};
+    if (huge) advise_huge_pages(data_.get(), bytes);
     for (Index i = 0; i < size; ++i) new (data_.get() + i) T{};
   }
 
@@ -31,8 +47,11 @@ class AlignedBuffer {
   [[nodiscard]] Index size() const { return size_; }
 
  private:
+  static constexpr std::size_t huge_page = std::size_t{2} << 20;
+
   struct Free {
-    void operator()(T* p) const { ::operator delete (p, std::align_val_t{alignment}); }
+    std::align_val_t boundary{alignment};
+    void operator()(T* p) const { ::operator delete(p, boundary); }
   };
   std::unique_ptr<T[], Free> data_;
   Index size_ = 0;

@@ -46,9 +46,10 @@ inline float portable_log(float x) {
 template <class Arch>
 void multiply(Index rows, Index groups, Index depth, LeftOperand a, RightOperand b, bool accumulate, float* c,
               Index c_stride) {
-  const Index tiles = (rows + tile_rows<Arch> - 1) / tile_rows<Arch>;
   for (Index column = 0; column < groups * lanes; column += tile_columns<Arch>) {
     const Index columns = std::min(tile_columns<Arch>, groups * lanes - column);
+    const Index height = narrow_tile_rows<Arch>(columns / lanes);
+    const Index tiles = (rows + height - 1) / height;
     for (Index t = 0; t < tiles; ++t) {
       const Index first = t * rows / tiles;
       const Index last = (t + 1) * rows / tiles;
@@ -70,11 +71,12 @@ struct HeadAttention {
       odd_lines(d);  // row stride of tiles on the stack; zeros behind d, up to 16 * groups_d
   static constexpr Index kv_stride = 2 * D;
 
-  // Scores [128, 32] and 32 columns of V are 32 KiB of first-level cache. Wide heads get fewer keys and queries, so
-  // that the stack stays under half a megabyte up to d = 1024.
+  // Scores [96, 64] are 24 KiB of first-level cache. Wide heads get fewer keys and queries, so that the stack stays
+  // under a megabyte up to d = 1024.
   static constexpr Index forward_keys = std::clamp(32768 / padded / lanes * lanes, lanes, Index{96});
-  static constexpr Index tile_queries = 2 * lanes;
-  static constexpr Index max_tiles = std::clamp(256 / padded, Index{1}, Index{4});  // they share one copy of V
+  static constexpr Index tile_queries = d > 128 ? 2 * lanes : std::max(tile_columns<Arch>, 2 * lanes);
+  static constexpr Index query_groups = tile_queries / lanes;
+  static constexpr Index max_tiles = std::clamp(8192 / padded / tile_queries, Index{1}, Index{4});  // share copies of V
   static constexpr Index backward_keys = std::clamp(8192 / padded / lanes * lanes, lanes, Index{96});
   static constexpr Index key_stride = odd_lines(backward_keys);
   // The length of the sums for dk and dv: long enough to hide that their tile is loaded and stored.
@@ -134,16 +136,17 @@ struct HeadAttention {
     for (Index i = 0; i < d; ++i) std::fill(y + i * width + rows, y + i * width + round_up(rows, lanes), 0.0F);
   }
 
-  /// Forward: up to 32 queries, which are lanes, so that softmax runs down the lanes and sums in the keys' order.
+  /// Forward: up to tile_queries queries, which are lanes, so that softmax runs down the lanes and sums in the keys'
+  /// order.
   struct QueryTile {
-    L maximum[2];
-    L total[2];
+    L maximum[query_groups];
+    L total[query_groups];
     alignas(alignment) float q_transposed[d * tile_queries];
     alignas(alignment) float sums[tile_queries * padded];
 
     void start(Index rows, const float* q) {
       transpose_padded(rows, q, D, scale(), q_transposed, tile_queries);
-      for (Index group = 0; group < 2; ++group) {
+      for (Index group = 0; group < query_groups; ++group) {
         maximum[group] = L::broadcast(-std::numeric_limits<float>::infinity());
         total[group] = L::broadcast(0.0F);
       }
@@ -164,7 +167,7 @@ struct HeadAttention {
       alignas(alignment) float highest[tile_queries];
       alignas(alignment) float sum[tile_queries];
       alignas(alignment) float inverse[tile_queries];
-      for (Index group = 0; group < 2; ++group) {
+      for (Index group = 0; group < query_groups; ++group) {
         maximum[group].store(highest + group * lanes);
         total[group].store(sum + group * lanes);
         (L::broadcast(1.0F) / total[group]).store(inverse + group * lanes);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 
 #include <tessera/backend/cpu/panel_product.hpp>
 #include <tessera/backend/cpu/vector_math.hpp>
@@ -115,65 +116,54 @@ struct FinishLinearBackward {
   }
 };
 
-/// Rows, outputs and panels of one step of the weight gradient. A panel of x and a tile of dy^T, 192 rows of each, fit
-/// L1; the tiles of 384 outputs (288 KiB) and their part of dweight fit L2, so that only x and dy come from further
-/// away.
-inline constexpr Index gradient_rows = 192;
-inline constexpr Index gradient_outputs = 384;
-inline constexpr Index gradient_panels = 6;
+/// Rows, outputs and panels of one step of the weight gradient. Their part of x (256 KiB with AVX-512), of dy (192 KiB)
+/// and of dweight (192 KiB) fit L2.
+inline constexpr Index gradient_rows = 256;
+inline constexpr Index gradient_outputs = 192;
+inline constexpr Index gradient_panels = 4;
 
-/// dy^T in tiles [rows, tile_rows], k by k. Behind each is room for the lanes that a store writes too much.
+/// Copies `outputs` columns of dy into tiles [gradient_rows, tile_rows], one behind the other.
 template <class Arch>
-struct LeftTiles {
-  static constexpr Index height = tile_rows<Arch>;
-  static constexpr Index tile_size = gradient_rows * height + lanes;
-  static constexpr Index max_tiles = ceil_div(gradient_outputs, height);
-  alignas(alignment) float values[max_tiles * tile_size];
-  Index begin[max_tiles + 1];  // tile t holds outputs [begin[t], begin[t + 1])
-  Index tiles;
-
-  explicit LeftTiles(Index outputs) : tiles(ceil_div(outputs, height)) {
-    for (Index t = 0; t <= tiles; ++t) begin[t] = part_begin(outputs, t, tiles);
-  }
-
-  /// Copies `depth` rows of `stride` values; reads no value from source + available on.
-  void copy(Index depth, const float* source, Index stride, Index available) {
+void pack_left_tiles(Index depth, Index outputs, const float* dy, Index stride, float* tiles) {
+  constexpr Index height = tile_rows<Arch>;
+  constexpr Index group = 8 * height;  // reads whole cache lines, and writes to few pages at a time
+  for (Index first = 0; first < outputs; first += group) {
+    const Index last = std::min(first + group, outputs);
     for (Index k = 0; k < depth; ++k) {
-      for (Index t = 0; t < tiles; ++t) {
-        const Index at = k * stride + begin[t];
-        float* const to = values + t * tile_size + k * height;
-        if (at + lanes <= available) {
-          Lanes<Arch>::load(source + at).store(to);
-        } else {
-          std::copy_n(source + at, begin[t + 1] - begin[t], to);
-        }
+      const float* const row = dy + k * stride;
+      float* to = tiles + first * gradient_rows + k * height;
+      Index o = first;
+      for (; o + height <= last; o += height, to += gradient_rows * height) {
+        std::memcpy(to, row + o, height * sizeof(float));  // of constant size: three moves, where copy_n is a call
       }
+      if (o < last) std::copy_n(row + o, last - o, to);
     }
   }
-};
+}
 
 /// dweight [out, in] += dy^T x for outputs [first, last) and columns [column, end), with x [rows, in], dy [rows, out].
-/// Both go through tiles on the stack: in place, every step of k would read another page.
+/// Both go through copies on the stack: in place, every step of k would read another page.
 template <class Arch>
 void add_weight_gradient(Index first, Index last, Index column, Index end, Index rows, Index in, Index out,
                          const float* x, const float* dy, float* dweight) {
   constexpr Index width = tile_columns<Arch>;
-  alignas(alignment) float panel[gradient_rows * width];  // [gradient_rows, tile_columns]
-  LeftTiles<Arch> left(last - first);
+  constexpr Index height = tile_rows<Arch>;
+  static_assert(gradient_outputs % height == 0);
+  alignas(alignment) float panels[gradient_panels * gradient_rows * width];  // of x [gradient_rows, tile_columns]
+  alignas(alignment) float tiles[gradient_outputs * gradient_rows];          // of dy [gradient_rows, tile_rows]
   const Index row_blocks = ceil_div(rows, gradient_rows);
   for (Index block = 0; block < row_blocks; ++block) {
     const Index k = part_begin(rows, block, row_blocks);
     const Index depth = part_begin(rows, block + 1, row_blocks) - k;
-    const Index at = k * out + first;
-    left.copy(depth, dy + at, out, rows * out - at);
+    pack_left_tiles<Arch>(depth, last - first, dy + k * out + first, out, tiles);
     for (Index c = column; c < end; c += width) {
-      const Index columns = std::min(width, end - c);
-      pack_panel<Arch>(depth, columns, x + k * in + c, in, panel);
-      for (Index tile = 0; tile < left.tiles; ++tile) {
-        const Index o = first + left.begin[tile];
-        const Index height = left.begin[tile + 1] - left.begin[tile];
-        multiply_tile<Arch>(height, columns, depth, {left.values + tile * left.tile_size, 1, left.height},
-                            {panel, width}, true, dweight + o * in + c, in);
+      pack_panel<Arch>(depth, std::min(width, end - c), x + k * in + c, in, panels + (c - column) * gradient_rows);
+    }
+    for (Index o = first; o < last; o += height) {
+      for (Index c = column; c < end; c += width) {
+        multiply_tile<Arch>(std::min(height, last - o), std::min(width, end - c), depth,
+                            {tiles + (o - first) * gradient_rows, 1, height},
+                            {panels + (c - column) * gradient_rows, width}, true, dweight + o * in + c, in);
       }
     }
   }

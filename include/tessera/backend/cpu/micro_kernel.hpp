@@ -12,15 +12,22 @@
 
 namespace tessera::cpu_detail {
 
-/// The tile's shape. Sums fill most registers, so that 2 fused multiply-adds a cycle of latency 4 never wait, and so
-/// that each value that is loaded is used often: AVX-512 12 x 32 = 24 of 32 registers, AVX2 6 x 16 = 12 of 16, NEON 6 x
-/// 16 = 24 of 32.
+/// The tile's shape: sums fill most registers, so that 2 fused multiply-adds a cycle of latency 4 never wait, and the
+/// tile is wide, because a step loads `rows` broadcasts and `columns` / 16 vectors, and loads and address arithmetic
+/// are what slows it down. AVX-512 6 x 64 = 24 of 32 registers (from L1 94 % of the peak; 12 x 32 82 to 90 %), AVX2
+/// 6 x 16 = 12 of 16, NEON 6 x 16 = 24 of 32.
 template <class Arch>
-inline constexpr Index tile_rows = Lanes<Arch>::parts == 1 ? 12 : 6;
+inline constexpr Index tile_rows = 6;
 template <class Arch>
-inline constexpr Index tile_columns = Lanes<Arch>::parts == 1 ? 2 * lanes : lanes;
+inline constexpr Index tile_columns = Lanes<Arch>::parts == 1 ? 4 * lanes : lanes;
 
-/// What stands left of the product: A(i, k) = data[i * row_stride + k * k_stride]. One of the strides is 1: A or A^T.
+/// Rows of a tile that is only `groups` x 16 columns wide: more of them, up to 12, so that it is as many sums.
+template <class Arch>
+constexpr Index narrow_tile_rows(Index groups) {
+  return std::min<Index>(tile_rows<Arch> * tile_columns<Arch> / lanes / groups, 12);
+}
+
+/// What stands left of the product: A(i, k) = data[i * row_stride + k * k_stride].
 struct LeftOperand {
   const float* data;
   Index row_stride;
@@ -57,23 +64,21 @@ struct TileStart {
   Index stride;
 };
 
-alignas(alignment) inline constexpr float zero_row[2 * lanes] = {};
+alignas(alignment) inline constexpr float zero_row[4 * lanes] = {};
 
 /// C [rows, 16 * groups], row i at c + i * c_stride, = start + A B over k in [0, depth), in this order.
-/// transposed: a.row_stride is 1, otherwise a.k_stride is.
-template <class Arch, Index rows, Index groups, bool transposed>
+template <class Arch, Index rows, Index groups>
 [[gnu::noinline]] void multiply_tile(Index depth, LeftOperand a, RightOperand b, TileStart start, float* c,
                                      Index c_stride, Prefetch prefetch) {
-  static_assert(rows >= 1 && rows <= tile_rows<Arch> && groups >= 1 && groups * lanes <= tile_columns<Arch>,
-                "multiply_tile: more sums than registers; use at most tile_rows x tile_columns.");
+  static_assert(
+      groups >= 1 && groups * lanes <= tile_columns<Arch> && rows >= 1 && rows <= narrow_tile_rows<Arch>(groups),
+      "multiply_tile: more sums than registers; use at most tile_rows x tile_columns.");
   using Batch = xsimd::batch<float, Arch>;
   constexpr Index width = static_cast<Index>(Batch::size);
   constexpr Index vectors = groups * lanes / width;
   // base + {0, 1, 2} * stride is one x86 address, so a pointer for every third row is enough.
-  constexpr Index rows_per_pointer = transposed ? rows : 3;
+  constexpr Index rows_per_pointer = 3;
   constexpr Index pointers = (rows + rows_per_pointer - 1) / rows_per_pointer;
-  const Index row_stride = transposed ? 1 : a.row_stride;
-  const Index k_stride = transposed ? a.k_stride : 1;
 
   Batch sum[rows][vectors];
   unroll<rows>([&](auto i) __attribute__((always_inline)) {
@@ -85,7 +90,7 @@ template <class Arch, Index rows, Index groups, bool transposed>
 
   const float* row[pointers];
   unroll<pointers>([&](auto p) __attribute__((always_inline)) {
-    row[p] = a.data + static_cast<Index>(p) * rows_per_pointer * row_stride;
+    row[p] = a.data + static_cast<Index>(p) * rows_per_pointer * a.row_stride;
   });
   for (Index k = 0; k < depth;) {
     for (Index i = 0; i < prefetch.lines; ++i) __builtin_prefetch(prefetch.data + i * line, 0, 2);
@@ -97,10 +102,10 @@ template <class Arch, Index rows, Index groups, bool transposed>
         right[v] = Batch::load_unaligned(b.data + static_cast<Index>(v) * width);
       });
       unroll<rows>([&](auto i) __attribute__((always_inline)) {
-        const Batch left(row[i / rows_per_pointer][static_cast<Index>(i % rows_per_pointer) * row_stride]);
+        const Batch left(row[i / rows_per_pointer][static_cast<Index>(i % rows_per_pointer) * a.row_stride]);
         unroll<vectors>([&](auto v) __attribute__((always_inline)) { sum[i][v] = fused(left, right[v], sum[i][v]); });
       });
-      unroll<pointers>([&](auto p) __attribute__((always_inline)) { row[p] += k_stride; });
+      unroll<pointers>([&](auto p) __attribute__((always_inline)) { row[p] += a.k_stride; });
       b.data += b.k_stride;
     }
   }
@@ -112,34 +117,43 @@ template <class Arch, Index rows, Index groups, bool transposed>
   });
 }
 
-/// multiply_tile for sizes known at run time: C [rows, columns], rows <= tile_rows, columns <= tile_columns, may be 0.
+template <class Arch>
+using TileKernel = void (*)(Index, LeftOperand, RightOperand, TileStart, float*, Index, Prefetch);
+
+/// multiply_tile for groups x 16 columns; [rows - 1].
+template <class Arch, Index groups>
+inline constexpr auto tile_kernels = []<std::size_t... i>(std::index_sequence<i...>) {
+  return std::array<TileKernel<Arch>, sizeof...(i)>{&multiply_tile<Arch, static_cast<Index>(i) + 1, groups>...};
+}
+(std::make_index_sequence<static_cast<std::size_t>(narrow_tile_rows<Arch>(groups))>{});
+
+template <class Arch>
+TileKernel<Arch> tile_kernel(Index rows, Index groups) {
+  constexpr std::size_t max_groups = static_cast<std::size_t>(tile_columns<Arch> / lanes);
+  static constexpr auto by_groups = []<std::size_t... i>(std::index_sequence<i...>) {
+    return std::array<const TileKernel<Arch>*, sizeof...(i)>{tile_kernels<Arch, static_cast<Index>(i) + 1>.data()...};
+  }
+  (std::make_index_sequence<max_groups>{});
+  return by_groups[static_cast<std::size_t>(groups) - 1][static_cast<std::size_t>(rows) - 1];
+}
+
+/// multiply_tile for sizes known at run time: C [rows, columns], columns <= tile_columns, rows <= tile_rows, or
+/// narrow_tile_rows of the columns' groups; may be 0.
 /// B's rows must be readable up to the next multiple of 16 columns; C is read and written in its columns alone.
 /// So is `start`, which may be C.
 template <class Arch>
 void multiply_tile(Index rows, Index columns, Index depth, LeftOperand a, RightOperand b, TileStart start, float* c,
                    Index c_stride, Prefetch prefetch = {}) {
-  using Kernel = void (*)(Index, LeftOperand, RightOperand, TileStart, float*, Index, Prefetch);
-  constexpr std::size_t max_rows = static_cast<std::size_t>(tile_rows<Arch>);
-  constexpr std::size_t max_groups = static_cast<std::size_t>(tile_columns<Arch> / lanes);
-  // kernels[transposed * max_groups + groups - 1][rows - 1]
-  static constexpr auto kernels = []<std::size_t... i>(std::index_sequence<i...>) {
-    return std::array<Kernel, sizeof...(i)>{
-        &multiply_tile<Arch, static_cast<Index>(i % max_rows) + 1, static_cast<Index>(i / max_rows % max_groups) + 1,
-                       (i / max_rows / max_groups > 0)>...};
-  }
-  (std::make_index_sequence<max_rows * max_groups * 2>{});
-
   if (rows == 0 || columns == 0) return;
   const Index groups = (columns + lanes - 1) / lanes;
-  const std::size_t layout = a.k_stride == 1 ? 0 : max_groups;
-  const Kernel kernel =
-      kernels[(layout + static_cast<std::size_t>(groups) - 1) * max_rows + static_cast<std::size_t>(rows) - 1];
+  const TileKernel<Arch> kernel = tile_kernel<Arch>(rows, groups);
   if (columns == groups * lanes) return kernel(depth, a, b, start, c, c_stride, prefetch);
 
-  alignas(alignment) float whole[max_rows * tile_columns<Arch>] = {};  // [rows, tile_columns]
-  for (Index i = 0; i < rows; ++i) std::copy_n(start.data + i * start.stride, columns, whole + i * tile_columns<Arch>);
-  kernel(depth, a, b, {whole, tile_columns<Arch>}, whole, tile_columns<Arch>, prefetch);
-  for (Index i = 0; i < rows; ++i) std::copy_n(whole + i * tile_columns<Arch>, columns, c + i * c_stride);
+  constexpr Index width = tile_columns<Arch>;
+  alignas(alignment) float whole[narrow_tile_rows<Arch>(1) * width] = {};  // [rows, tile_columns]
+  for (Index i = 0; i < rows; ++i) std::copy_n(start.data + i * start.stride, columns, whole + i * width);
+  kernel(depth, a, b, {whole, width}, whole, width, prefetch);
+  for (Index i = 0; i < rows; ++i) std::copy_n(whole + i * width, columns, c + i * c_stride);
 }
 
 /// C = (accumulate ? C : 0) + A B, under the same conditions.
@@ -149,5 +163,11 @@ void multiply_tile(Index rows, Index columns, Index depth, LeftOperand a, RightO
   multiply_tile<Arch>(rows, columns, depth, a, b, accumulate ? TileStart{c, c_stride} : TileStart{zero_row, 0}, c,
                       c_stride);
 }
+
+// A program of many translation units may define TESSERA_COMPILED_KERNELS and compile the kernels, which take 4
+// seconds, in one of them (examples/tessera/kernels.cpp).
+#ifdef TESSERA_COMPILED_KERNELS
+extern template TileKernel<xsimd::default_arch> tile_kernel<xsimd::default_arch>(Index, Index);
+#endif
 
 }  // namespace tessera::cpu_detail
