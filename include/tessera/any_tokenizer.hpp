@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tessera/config.hpp>
+#include <tessera/core/buffer.hpp>
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/io/model_file.hpp>
@@ -38,11 +39,19 @@ struct Preset {
   std::string_view name;
   Config config;
   Index parameters;                            ///< numbers that a model of it stores
+  Index buffer_size;                           ///< of all of them in a buffer: ParameterTable<config>::size
   Index batch;                                 ///< images of one pass
   std::size_t workspace_bytes;                 ///< of a tokenizer that takes `batch` images in a pass
   const std::vector<Parameter>& (*tensors)();  ///< names and shapes
-  std::unique_ptr<AnyTokenizer> (*load)(const std::filesystem::path& path);
-  std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);  ///< nullptr: only for encoding and decoding
+  std::unique_ptr<AnyTokenizer> (*tokenizer)(View<const float> weights);  ///< `buffer_size` of them
+  std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);    ///< nullptr: only for encoding and decoding
+
+  /// As Tokenizer::load. Throws Error: file_access, bad_file, or mismatch.
+  [[nodiscard]] std::unique_ptr<AnyTokenizer> load(const std::filesystem::path& path) const {
+    AlignedBuffer<float> weights(buffer_size);
+    load_parameters(path, config, tensors(), weights.view());
+    return tokenizer(std::as_const(weights).view());
+  }
 };
 
 namespace detail {

@@ -32,27 +32,32 @@ class TokenizerOf final : public AnyTokenizer {
   Tokenizer<configuration, B> tokenizer_;
 };
 
-template <Config config, Backend B>
+template <Config configuration, Backend B>
 class TrainerOf final : public AnyTrainer {
  public:
   explicit TrainerOf(const TrainOptions& options) : trainer_(options) {}
 
-  void load_weights(const std::filesystem::path& path) override { trainer_.load_weights(path); }
+  [[nodiscard]] const Config& config() const override { return CheckedConfig<configuration>::value; }
+  [[nodiscard]] const TrainOptions& options() const override { return trainer_.options(); }
+  [[nodiscard]] const std::vector<Parameter>& parameters() const override {
+    return ParameterTable<configuration>::parameters();
+  }
   StepReport step(View<const float> images) override { return trainer_.step(images); }
   [[nodiscard]] Index steps_done() const override { return trainer_.steps_done(); }
   [[nodiscard]] CodebookUse codebook_use() const override { return trainer_.codebook_use(); }
-  void save_weights(const std::filesystem::path& path) const override { trainer_.save_weights(path); }
-  void save_averaged_weights(const std::filesystem::path& path) const override { trainer_.save_averaged_weights(path); }
-  void save_checkpoint(const std::filesystem::path& path) const override { trainer_.save_checkpoint(path); }
-  void resume(const std::filesystem::path& path) override { trainer_.resume(path); }
+  [[nodiscard]] AlignedBuffer<float> weights() const override { return trainer_.weights(); }
+  [[nodiscard]] AlignedBuffer<float> averaged_weights() const override { return trainer_.averaged_weights(); }
+  void set_weights(View<const float> weights) override { trainer_.set_weights(weights); }
+  [[nodiscard]] TrainerState state() const override { return trainer_.state(); }
+  void restore(const TrainerState& state) override { trainer_.restore(state); }
   [[nodiscard]] std::unique_ptr<AnyTokenizer> tokenizer() const override {
     const AlignedBuffer<float> weights =
         trainer_.options().ema_decay > 0 ? trainer_.averaged_weights() : trainer_.weights();
-    return std::make_unique<TokenizerOf<config, B>>(Tokenizer<config, B>(weights.view()));
+    return std::make_unique<TokenizerOf<configuration, B>>(Tokenizer<configuration, B>(weights.view()));
   }
 
  private:
-  Trainer<config, B> trainer_;
+  Trainer<configuration, B> trainer_;
 };
 
 }  // namespace detail
@@ -64,11 +69,12 @@ Preset preset(std::string_view name) {
   return {.name = name,
           .config = config,
           .parameters = ParameterTable<config>::values,
+          .buffer_size = ParameterTable<config>::size,
           .batch = T::default_batch,
           .workspace_bytes = T::workspace_bytes(),
           .tensors = &ParameterTable<config>::parameters,
-          .load = [](const std::filesystem::path& path) -> std::unique_ptr<AnyTokenizer> {
-            return std::make_unique<detail::TokenizerOf<config, B>>(T::load(path));
+          .tokenizer = [](View<const float> weights) -> std::unique_ptr<AnyTokenizer> {
+            return std::make_unique<detail::TokenizerOf<config, B>>(T(weights));
           },
           .trainer = nullptr};
 }

@@ -37,10 +37,13 @@ class Tokenizer {
   /// Images that one pass computes: enough rows to fill the matrix kernels.
   static constexpr Index default_batch = std::max<Index>(1, 256 / config.sequence());
 
-  /// parameters: ParameterTable<config>::size values in its order. batch: images that one pass computes; longer
-  /// arguments run in passes.
+  /// parameters: ParameterTable<config>::size values in its order. batch: images that one pass computes, at least 1;
+  /// longer arguments run in passes. Throws Error(bad_argument) for other sizes.
   explicit Tokenizer(View<const float> parameters, Index batch = default_batch)
-      : batch_(batch), parameters_(Table::size), work_(work_values(batch)), ids_(batch * tokens) {
+      : batch_((check_sizes(parameters.size(), batch), batch)),
+        parameters_(Table::size),
+        work_(work_values(batch)),
+        ids_(batch * tokens) {
     B::upload(parameters, parameters_.view());
     tensors_ = Table::bind(View<const S>(parameters_.view()));
     packed_ = PackedWeights<B>(tensors_, false);
@@ -225,6 +228,14 @@ class Tokenizer {
   void for_each_pass(View<T> argument, Index values, Pass&& pass) {
     const Index images = static_cast<Index>(argument.size()) / values;
     for (Index done = 0; done < images; done += batch_) pass(done, std::min(batch_, images - done));
+  }
+
+  static void check_sizes(std::size_t parameters, Index batch) {
+    if (parameters != static_cast<std::size_t>(Table::size)) {
+      throw Error(ErrorCode::bad_argument, "Tokenizer", std::to_string(parameters) + " parameters",
+                  std::to_string(Table::size));
+    }
+    if (batch < 1) throw Error(ErrorCode::bad_argument, "Tokenizer", "batch " + std::to_string(batch), "at least 1");
   }
 
   static void check_image_shape(const auto& shape) {

@@ -61,7 +61,13 @@ class Trainer {
   [[nodiscard]] const TrainOptions& options() const { return options_; }
 
   /// One update from images [images_per_step(), C, H, W] in the model's range.
+  /// Throws Error(bad_argument) for another number of values.
   StepReport step(View<const float> images) {
+    const Index expected = images_per_step() * config.image_values();
+    if (static_cast<Index>(images.size()) != expected) {
+      throw Error(ErrorCode::bad_argument, "Trainer::step", std::to_string(images.size()) + " values",
+                  std::to_string(expected));
+    }
     ++step_;
     const PassOptions pass_options = this->pass_options();
     B::fill(S{}, gradients_.view());
@@ -103,49 +109,54 @@ class Trainer {
   /// Which codes were chosen since the last revival, or in all steps where there is none.
   [[nodiscard]] CodebookUse codebook_use() const { return tessera::codebook_use(upkeep_.counts); }
 
-  /// Writes model files that load without being told their Config. Throws Error(file_access).
+  /// Writes model files that load without being told their Config. Throws Error(file_access), or bad_argument where
+  /// there is no average.
   void save_weights(const std::filesystem::path& path) const { save_model(path, weights_.view()); }
-  void save_averaged_weights(const std::filesystem::path& path) const { save_model(path, average_.view()); }
+  void save_averaged_weights(const std::filesystem::path& path) const {
+    if (average_.size() == 0) {
+      throw Error(ErrorCode::bad_argument, "Trainer::save_averaged_weights", "no average", "ema_decay above 0");
+    }
+    save_model(path, average_.view());
+  }
 
   /// Writes everything that `resume` needs, atomically: a killed program leaves the last checkpoint whole.
   void save_checkpoint(const std::filesystem::path& path) const {
-    CheckpointWriter writer(config, nlohmann::json(options_).dump(), step_);
-    const std::vector<Parameter>& parameters = Table::parameters();
-    const AlignedBuffer<float> weights = download(weights_.view()), first = download(first_moments_.view()),
-                               second = download(second_moments_.view()), average = download(average_.view());
-    writer.add_parameters("model.", parameters, weights.view());
-    writer.add_parameters("first_moment.", parameters, first.view());
-    writer.add_parameters("second_moment.", parameters, second.view());
-    if (average.size() > 0) writer.add_parameters("average.", parameters, average.view());
-    writer.add("codebook.counts", View<const std::int64_t>(upkeep_.counts));
-    writer.add("codebook.recent", View<const float>(upkeep_.recent));
-    writer.add("codebook.recent_seen", View<const std::int64_t>(&upkeep_.recent_seen, 1));
-    writer.add("codebook.ema_counts", View<const float>(upkeep_.ema_counts));
-    writer.add("codebook.ema_sums", View<const float>(upkeep_.ema_sums));
-    writer.write(path);
+    tessera::save_checkpoint(path, config, options_, Table::parameters(), state());
   }
 
   /// Goes on from a checkpoint: the following steps give the same bits as if the run had never stopped.
   /// Throws Error: file_access, bad_file, or mismatch when Config or options differ from the checkpoint's.
   void resume(const std::filesystem::path& path) {
-    const CheckpointReader reader(path, config, nlohmann::json(options_));
-    const std::vector<Parameter>& parameters = Table::parameters();
-    AlignedBuffer<float> values(Table::size);
-    const auto read = [&](const char* prefix, View<S> into) {
-      reader.read_parameters(prefix, parameters, values.view());
-      B::upload(std::as_const(values).view(), into);
-    };
-    read("first_moment.", first_moments_.view());
-    read("second_moment.", second_moments_.view());
-    if (average_.size() > 0) read("average.", average_.view());
-    reader.read("codebook.counts", View<std::int64_t>(upkeep_.counts));
-    reader.read("codebook.recent", View<float>(upkeep_.recent));
-    reader.read("codebook.recent_seen", View<std::int64_t>(&upkeep_.recent_seen, 1));
-    reader.read("codebook.ema_counts", View<float>(upkeep_.ema_counts));
-    reader.read("codebook.ema_sums", View<float>(upkeep_.ema_sums));
-    read("model.", weights_.view());
+    TrainerState saved = state();
+    load_checkpoint(path, config, options_, Table::parameters(), saved);
+    restore(saved);
+  }
+
+  /// A copy of all that the following steps depend on, beside the options.
+  [[nodiscard]] TrainerState state() const {
+    return {.step = step_,
+            .weights = weights(),
+            .first_moments = download(first_moments_.view()),
+            .second_moments = download(second_moments_.view()),
+            .average = averaged_weights(),
+            .codebook = upkeep_};
+  }
+  /// Goes back to a state() of this trainer or of one with the same options.
+  void restore(const TrainerState& state) {
+    B::upload(state.weights.view(), weights_.view());
+    B::upload(state.first_moments.view(), first_moments_.view());
+    B::upload(state.second_moments.view(), second_moments_.view());
+    if (average_.size() > 0) B::upload(state.average.view(), average_.view());
+    static_cast<CodebookState&>(upkeep_) = state.codebook;
     PackedWeights<B>::pack(tensors_);
-    step_ = reader.step();
+    step_ = state.step;
+  }
+
+  /// Starts from these weights, in ParameterTable<config>'s order.
+  void set_weights(View<const float> values) {
+    B::upload(values, weights_.view());
+    if (average_.size() > 0) B::upload(values, average_.view());
+    PackedWeights<B>::pack(tensors_);
   }
 
  private:
@@ -272,12 +283,6 @@ class Trainer {
       B::copy_rows(shape<config.code_dim>, 1, 1, RowBlock<const S>{slice(tensors_.codebook, begin, config.code_dim)},
                    View<const S>(), RowBlock<S>{slice(rows, begin, config.code_dim)});
     }
-  }
-
-  void set_weights(View<const float> values) {
-    B::upload(values, weights_.view());
-    if (average_.size() > 0) B::upload(values, average_.view());
-    PackedWeights<B>::pack(tensors_);
   }
 
   static AlignedBuffer<float> download(View<const S> values) {

@@ -1,94 +1,116 @@
 // Checkpoints of a training run: one safetensors file with every buffer, the Config, the options and the step.
 #pragma once
 
+#include <algorithm>
+#include <charconv>
 #include <filesystem>
-#include <list>
-#include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <tessera/io/model_file.hpp>
+#include <tessera/train_options.hpp>
+#include <tessera/trainer_state.hpp>
 
 namespace tessera {
+
+namespace detail {
 
 inline constexpr const char* options_key = "tessera.train_options";
 inline constexpr const char* step_key = "tessera.step";
 
-/// Collects buffers, which must stay alive until `write`.
-class CheckpointWriter {
- public:
-  CheckpointWriter(const Config& config, std::string options, Index step)
-      : metadata_{
-            {config_key, to_json_text(config)}, {options_key, std::move(options)}, {step_key, std::to_string(step)}} {}
+/// Calls parameters(prefix, buffer) and values(name, vector) for every part of a state, a const one or not.
+template <class State, class Parameters, class Values>
+void visit_state(State& state, Parameters&& parameters, Values&& values) {
+  parameters("model.", state.weights);
+  parameters("first_moment.", state.first_moments);
+  parameters("second_moment.", state.second_moments);
+  if (state.average.size() > 0) parameters("average.", state.average);
+  values("codebook.counts", std::span(state.codebook.counts));
+  values("codebook.recent", std::span(state.codebook.recent));
+  values("codebook.recent_seen", std::span(&state.codebook.recent_seen, 1));
+  values("codebook.ema_counts", std::span(state.codebook.ema_counts));
+  values("codebook.ema_sums", std::span(state.codebook.ema_sums));
+}
 
-  void add_parameters(const std::string& prefix, const std::vector<Parameter>& parameters, View<const float> buffer) {
-    append_parameters(tensors_, prefix, parameters, buffer);
+inline const std::string& checkpoint_metadata(const SafetensorsFile& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) {
+    throw Error(ErrorCode::mismatch, file.path(), std::string("no metadata '") + key + "'", "a tessera checkpoint");
   }
-  template <class T>
-  void add(const std::string& name, View<const T> values) {
-    tensors_.push_back(tensor_to_write(name, {static_cast<Index>(values.size())}, values));
-  }
-  /// Atomic. Throws Error(file_access).
-  void write(const std::filesystem::path& path) const { write_safetensors(path, tensors_, metadata_); }
+  return found->second;
+}
 
- private:
-  std::map<std::string, std::string> metadata_;
-  std::vector<TensorToWrite> tensors_;
-};
-
-/// Reads a checkpoint of the same Config and options. Throws Error: file_access, bad_file, mismatch.
-class CheckpointReader {
- public:
-  CheckpointReader(const std::filesystem::path& path, const Config& config, const nlohmann::json& options)
-      : file_(path) {
-    if (metadata(config_key) != to_json_text(config)) {
-      throw Error(ErrorCode::mismatch, file_.path(), "a checkpoint of config " + metadata(config_key),
-                  to_json_text(config));
-    }
-    check_options(options);
-  }
-
-  [[nodiscard]] Index step() const {
-    try {
-      return static_cast<Index>(std::stoll(metadata(step_key)));
-    } catch (const std::logic_error&) {
-      throw Error(ErrorCode::bad_file, file_.path(), "step '" + metadata(step_key) + "'", "a number");
+/// A run goes on with its own options: others would make it another run.
+inline void check_options(const SafetensorsFile& file, const TrainOptions& options) {
+  const nlohmann::json saved = nlohmann::json::parse(checkpoint_metadata(file, options_key), nullptr, false).flatten();
+  const nlohmann::json wanted = nlohmann::json(options).flatten();
+  for (const auto& [name, value] : wanted.items()) {
+    if (!saved.contains(name) || saved[name] != value) {
+      throw Error(ErrorCode::mismatch, file.path(),
+                  "option " + name.substr(1) + " " + (saved.contains(name) ? saved[name].dump() : "missing"),
+                  value.dump() + ", as this run is told");
     }
   }
+}
 
-  void read_parameters(const std::string& prefix, const std::vector<Parameter>& parameters, View<float> buffer) const {
-    for (const Parameter& p : parameters) read(prefix + p.name, slice(buffer, p.offset, p.dims.count()));
+inline Index checkpoint_step(const SafetensorsFile& file) {
+  const std::string& text = checkpoint_metadata(file, step_key);
+  Index step = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
+  if (error != std::errc{} || end != text.data() + text.size() || step < 0) {
+    throw Error(ErrorCode::bad_file, file.path(), "step '" + text + "'", "a whole number from 0 on");
   }
-  template <class T>
-  void read(const std::string& name, View<T> values) const {
-    const TensorInfo* tensor = file_.find(name);
-    if (tensor == nullptr) throw Error(ErrorCode::mismatch, file_.path(), "no '" + name + "'", "a whole checkpoint");
-    file_.read(*tensor, values);
-  }
+  return step;
+}
 
- private:
-  [[nodiscard]] const std::string& metadata(const char* key) const {
-    const auto found = file_.metadata().find(key);
-    if (found == file_.metadata().end()) {
-      throw Error(ErrorCode::mismatch, file_.path(), std::string("no metadata '") + key + "'", "a tessera checkpoint");
-    }
-    return found->second;
-  }
+}  // namespace detail
 
-  /// A run goes on with its own options: others would make it another run.
-  void check_options(const nlohmann::json& options) const {
-    const nlohmann::json saved = nlohmann::json::parse(metadata(options_key), nullptr, false).flatten();
-    const nlohmann::json wanted = options.flatten();
-    for (const auto& [name, value] : wanted.items()) {
-      if (!saved.contains(name) || saved[name] != value) {
-        throw Error(ErrorCode::mismatch, file_.path(),
-                    "option " + name.substr(1) + " " + (saved.contains(name) ? saved[name].dump() : "missing"),
-                    value.dump() + ", as this run is told");
-      }
-    }
-  }
+/// Writes everything that a run goes on from, atomically: a killed program leaves the last checkpoint whole.
+/// Throws Error(file_access).
+inline void save_checkpoint(const std::filesystem::path& path, const Config& config, const TrainOptions& options,
+                            const std::vector<Parameter>& parameters, const TrainerState& state) {
+  std::vector<TensorToWrite> tensors;
+  detail::visit_state(
+      state,
+      [&](const char* prefix, const AlignedBuffer<float>& buffer) {
+        append_parameters(tensors, prefix, parameters, buffer.view());
+      },
+      [&](const char* name, auto values) {
+        tensors.push_back(tensor_to_write(name, {static_cast<Index>(values.size())}, values));
+      });
+  write_safetensors(path, tensors,
+                    {{config_key, to_json_text(config)},
+                     {detail::options_key, nlohmann::json(options).dump()},
+                     {detail::step_key, std::to_string(state.step)}});
+}
 
-  SafetensorsFile file_;
-};
+/// Fills `state`, whose buffers have their sizes already, from a checkpoint of the same Config and options.
+/// Throws Error: file_access, bad_file, or mismatch.
+inline void load_checkpoint(const std::filesystem::path& path, const Config& config, const TrainOptions& options,
+                            const std::vector<Parameter>& parameters, TrainerState& state) {
+  const SafetensorsFile file(path);
+  const std::string& stated = detail::checkpoint_metadata(file, config_key);
+  if (stated != to_json_text(config)) {
+    throw Error(ErrorCode::mismatch, file.path(), "a checkpoint of config " + stated, to_json_text(config));
+  }
+  detail::check_options(file, options);
+  const auto read = [&](const std::string& name, auto values) {
+    const TensorInfo* tensor = file.find(name);
+    if (tensor == nullptr) throw Error(ErrorCode::mismatch, file.path(), "no '" + name + "'", "a whole checkpoint");
+    file.read(*tensor, values);
+  };
+  detail::visit_state(
+      state,
+      [&](const std::string& prefix, AlignedBuffer<float>& buffer) {
+        for (const Parameter& p : parameters) read(prefix + p.name, slice(buffer.view(), p.offset, p.dims.count()));
+      },
+      read);
+  state.step = detail::checkpoint_step(file);
+  const auto negative = [](std::int64_t n) { return n < 0; };
+  if (negative(state.codebook.recent_seen) || std::ranges::any_of(state.codebook.counts, negative)) {
+    throw Error(ErrorCode::bad_file, file.path(), "a negative count of latents or codes", "counts from 0 on");
+  }
+}
 
 }  // namespace tessera

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include <tessera/vq/codebook_use.hpp>
@@ -18,26 +17,35 @@ enum class CodebookStart {
 };
 
 struct CodebookOptions {
-  CodebookStart start = CodebookStart::as_is;
-  Index unquantized_steps = 0;  ///< the first steps, in which the decoder sees the latents themselves
-  Index revive_every = 0;       ///< steps after which a code that no latent chose moves to a random one; 0: never
-  double ema_decay = 0;         ///< > 0: codes are moving averages (van den Oord et al. 2017, appendix A.1)
+  CodebookStart start = CodebookStart::as_is;  ///< another one happens after unquantized_steps, which must be above 0
+  Index unquantized_steps = 0;                 ///< the first steps, in which the decoder sees the latents themselves
+  Index revive_every = 0;  ///< steps after which a code that no latent chose moves to a random one; 0: never
+  double ema_decay = 0;    ///< > 0: codes are moving averages (van den Oord et al. 2017, appendix A.1)
 
   bool operator==(const CodebookOptions&) const = default;
 };
 
-/// Latents and choices of the recent past, on the host. All of it is saved in a checkpoint.
+/// Latents and choices of the recent past, on the host. A checkpoint holds all of it.
+struct CodebookState {
+  std::vector<std::int64_t> counts;  ///< [K], choices since they were last cleared
+  std::vector<float> recent;         ///< [recent_capacity, C], a ring
+  std::int64_t recent_seen = 0;      ///< rows ever put into it
+  std::vector<float> ema_counts;     ///< [K]
+  std::vector<float> ema_sums;       ///< [K, C]
+};
+
 template <Index K, Index C>
-class CodebookUpkeep {
+class CodebookUpkeep : public CodebookState {
  public:
   /// Enough recent latents for k-means: ten a code, within 16 MiB, but at least two a code.
   static constexpr Index recent_capacity = std::max(2 * K, std::min(10 * K, (Index{1} << 22) / C));
 
-  CodebookUpkeep()
-      : counts(static_cast<std::size_t>(K)),
-        recent(static_cast<std::size_t>(recent_capacity * C)),
-        ema_counts(static_cast<std::size_t>(K)),
-        ema_sums(static_cast<std::size_t>(K * C)) {}
+  CodebookUpkeep() {
+    counts.resize(static_cast<std::size_t>(K));
+    recent.resize(static_cast<std::size_t>(recent_capacity * C));
+    ema_counts.resize(static_cast<std::size_t>(K));
+    ema_sums.resize(static_cast<std::size_t>(K * C));
+  }
 
   /// z [rows, C]: latents of one pass; ids [rows], or empty in the start without quantization.
   void observe(View<const float> z, View<const Token> ids) {
@@ -95,17 +103,15 @@ class CodebookUpkeep {
       for (std::size_t c = 0; c < C; ++c) ema_sums[k * C + c] += take * z[r * C + c];
     }
     for (std::size_t k = 0; k < K; ++k) {
-      // A code that nobody chooses keeps its place: both parts decay alike.
-      const float n = std::max(ema_counts[k], std::numeric_limits<float>::min());
-      for (std::size_t c = 0; c < C; ++c) codes[k * C + c] = ema_sums[k * C + c] / n;
+      // A code that nobody chooses keeps its place: both parts decay alike, until they would underflow.
+      if (ema_counts[k] < 1e-20F) {
+        ema_counts[k] = 1e-20F;
+        for (std::size_t c = 0; c < C; ++c) ema_sums[k * C + c] = 1e-20F * codes[k * C + c];
+      } else {
+        for (std::size_t c = 0; c < C; ++c) codes[k * C + c] = ema_sums[k * C + c] / ema_counts[k];
+      }
     }
   }
-
-  std::vector<std::int64_t> counts;  ///< [K], choices since they were last cleared
-  std::vector<float> recent;         ///< [recent_capacity, C], a ring
-  std::int64_t recent_seen = 0;      ///< rows ever put into it
-  std::vector<float> ema_counts;     ///< [K]
-  std::vector<float> ema_sums;       ///< [K, C]
 
  private:
   static constexpr Index kmeans_iterations = 10;

@@ -11,8 +11,6 @@ struct CodebookUse {
   Index used = 0;         ///< codes chosen at least once
   Index dead = 0;         ///< the others
   double perplexity = 0;  ///< exp of the entropy of the choices: K when all are chosen alike
-
-  [[nodiscard]] double fraction() const { return static_cast<double>(used) / static_cast<double>(used + dead); }
 };
 
 /// counts [K]: how often each code was chosen.
