@@ -1,3 +1,4 @@
+// clang-format off
 // The operations that a backend implements, and nothing else. Layers are written against this list; a backend knows no
 // model. Every operation is a static member function; sizes that a kernel is compiled for come as shape<...>, the
 // others as numbers. All buffers are dense, row-major, and 64-byte aligned at their start (slices by rows need not be).
@@ -7,14 +8,16 @@
 //   void pack_weight(shape<In, Out>, weight, packed)                  once after load, or once a training step
 //   void pack_weight_transposed(shape<In, Out>, weight, packed)       for linear_backward_input
 //   void linear(shape<In, Out>, rows, x, packed, LinearEpilogue, y)   y [rows, Out] overwritten
-//   void linear_backward_input(shape<In, Out>, rows, dy, packed_transposed, LinearBackwardEpilogue, dx)   dx
-//   overwritten Index linear_backward_scratch(shape<In, Out>, rows)               values of scratch for the next one
-//   void linear_backward_weight(shape<In, Out>, rows, x, dy, scratch, dweight, dbias)   adds to dweight and dbias
+//   void linear_backward_input(shape<In, Out>, rows, dy, packed_transposed, LinearBackwardEpilogue, dx)
+//        dx [rows, In] overwritten
+//   Index linear_backward_scratch(shape<In, Out>, rows)               values of scratch for the next one
+//   void linear_backward_weight(shape<In, Out>, rows, x, dy, scratch, dweight, dbias)
+//        adds to dweight [Out, In] and dbias [Out]
 //
 // Layer norm over rows of D values, biased variance, eps 1e-5. mean, rstd: [rows], or empty where nobody reads them.
 //   void layer_norm(shape<D>, rows, x, weight, bias, y, mean, rstd)
-//   void layer_norm_backward(shape<D>, rows, x, weight, mean, rstd, dy, dx, dweight, dbias)   adds to dx, dweight,
-//   dbias
+//   void layer_norm_backward(shape<D>, rows, x, weight, mean, rstd, dy, dx, dweight, dbias)
+//        adds to dx, dweight and dbias
 //
 // Attention, softmax(q k^T / sqrt(D / heads)) v by heads, which are contiguous slices of the width.
 // q, y: [batch, q_rows, D]; kv: [batch, kv_rows, 2 D], k then v; log_sum_exp: [batch, heads, q_rows] or empty.
@@ -22,10 +25,12 @@
 //   void attention_backward(shape<D, heads>, batch, q_rows, kv_rows, q, kv, y, log_sum_exp, dy, dq, dkv)   overwrites
 //
 // Rows. RowBlock (operations.hpp) says where row (b, r) lies.
-//   void copy_rows(shape<D>, batch, count, RowBlock x, table, RowBlock y)   y(b, r) = x(b, r) + table[r]; table [count,
-//   D] or empty void add_rows(shape<D>, batch, count, RowBlock x, RowBlock y)           y(b, r) += x(b, r) void
-//   sum_rows(shape<D>, batch, count, RowBlock x, table, step)          table[r * step] += sum over b of x(b, r); step 0
-//   or 1
+//   void copy_rows(shape<D>, batch, count, RowBlock x, table, RowBlock y)
+//        y(b, r) = x(b, r) + table[r]; table [count, D] or empty
+//   void add_rows(shape<D>, batch, count, RowBlock x, RowBlock y)
+//        y(b, r) += x(b, r)
+//   void sum_rows(shape<D>, batch, count, RowBlock x, table, step)
+//        table[r * step] += sum over b of x(b, r); step 0 or 1
 //
 // Patches. image [batch, C, H, W]; N = HW / P^2 patches row by row.
 //   void patchify(shape<C, H, W, P>, batch, image, patches)     [batch, N, (C, P, P)]: a P x P convolution's input
@@ -40,29 +45,33 @@
 //   void nearest_code(shape<K, C>, rows, z, packed, ids, margins)
 //        ids[r] = argmin_k |z[r] - codes[k]|^2, the lowest k on a tie; margins[r] (or empty): the squared distance of
 //        the second-nearest minus that of the nearest (infinity when K = 1)
-//   void gather_codes(shape<C>, rows, codes, ids, zq)           zq[r] = codes[ids[r]]
+//   void gather_codes(shape<C>, rows, codes, ids, zq)              zq[r] = codes[ids[r]]
 //   void gather_codes_backward(shape<C>, rows, dzq, ids, dcodes)   dcodes[ids[r]] += dzq[r], in the order of r
-//   void normalize_rows(shape<C>, rows, x, y, norm)             y = x / max(|x|, 1e-12); norm [rows] receives that
-//   maximum void normalize_rows_backward(shape<C>, rows, y, norm, dy, dx)   adds to dx void straight_through(z, zq, y)
-//   y = z + sg(zq - z): zq's value, z's gradient QuantizerLoss quantizer_loss(z, zq) void quantizer_loss_backward(z,
-//   zq, codebook_weight, commitment_weight, dz, dzq)   adds to dz, overwrites dzq
+//   void normalize_rows(shape<C>, rows, x, y, norm)
+//        y = x / max(|x|, 1e-12); norm [rows] receives that maximum
+//   void normalize_rows_backward(shape<C>, rows, y, norm, dy, dx)   adds to dx
+//   void straight_through(z, zq, y)                                y = z + sg(zq - z): zq's value, z's gradient
+//   QuantizerLoss quantizer_loss(z, zq)
+//   void quantizer_loss_backward(z, zq, codebook_weight, commitment_weight, dz, dzq)   adds to dz, overwrites dzq
 //
 // Losses and reductions. Sums are of type Accumulator, in an order that depends on the length alone.
-//   Accumulator squared_error(x, target)                        mean((x - target)^2)
-//   void squared_error_backward(x, target, weight, dx)          dx = weight * d mean / d x
-//   Accumulator absolute_error(x, target), void absolute_error_backward(x, target, weight, dx)
+//   Accumulator squared_error(x, target)                           mean((x - target)^2)
+//   void squared_error_backward(x, target, weight, dx)             dx = weight * d mean / d x
+//   Accumulator absolute_error(x, target)                          mean(|x - target|)
+//   void absolute_error_backward(x, target, weight, dx)
 //   Accumulator sum_of_squares(x)
 //
 // Optimizer, element by element.
 //   void adamw(AdamWStep, gradient, parameter, first_moment, second_moment)
-//   void moving_average(decay, x, average)                      average = decay * average + (1 - decay) * x
+//   void moving_average(decay, x, average)                         average = decay * average + (1 - decay) * x
 //   void fill(value, y)
 //
-// Memory.
-//   Buffer<T> is an owner with view(), view() const; constructed with a size, zeroed.
-//   void upload(View<const float> host, View<Scalar> there), void download(View<const Scalar> there, View<float> host)
-//   void upload_tokens(View<const Token> host, View<Token> there), void download_tokens(View<const Token> there,
-//   View<Token> host)
+// Memory. Buffer<T> is an owner with view(), view() const; constructed with a size, zeroed.
+//   void upload(View<const float> host, View<Scalar> there)
+//   void download(View<const Scalar> there, View<float> host)
+//   void upload_tokens(View<const Token> host, View<Token> there)
+//   void download_tokens(View<const Token> there, View<Token> host)
+// clang-format on
 #pragma once
 
 #include <concepts>

@@ -180,7 +180,7 @@ TEST_CASE("attention gives the same bits with one, two and three threads") {
   }
   set_thread_count(0);
   auto pool = inputs<float, 40, 2>(c);
-  set_parallel_for(three_threads);
+  set_parallel_for(three_threads, 3);
   run<Cpu, 40, 2>(c, pool);
   set_parallel_for(nullptr);
   CHECK(same_bits(pool, serial));

@@ -24,7 +24,8 @@ Result<T> run(Shape<D> size, Index rows) {
   const auto weight = as<T>(random_values(D, 2));
   const auto bias = as<T>(random_values(D, 3));
   const auto dy = as<T>(random_values(rows * D, 4));
-  Result<T> result{poisoned<T>(rows * D), poisoned<T>(rows), poisoned<T>(rows), as<T>(random_values(rows * D, 5)),
+  Result<T> result{poisoned<T>(rows * D),      poisoned<T>(rows),
+                   poisoned<T>(rows),          as<T>(random_values(rows * D, 5)),
                    as<T>(random_values(D, 6)), as<T>(random_values(D, 7))};
   Ops::layer_norm(size, rows, x, weight, bias, result.y, result.mean, result.rstd);
   Ops::layer_norm_backward(size, rows, x, weight, result.mean, result.rstd, dy, result.dx, result.dweight,

@@ -25,12 +25,8 @@ Result<T> run(Index size) {
   const auto z = as<T>(random_values(size, 1));
   auto zq = as<T>(random_values(size, 2));
   for (std::size_t i = 0; i < z.size(); i += 3) zq[i] = z[i];
-  Result<T> result{{},
-                   poisoned<T>(size),
-                   poisoned<T>(size),
-                   poisoned<T>(size),
-                   as<T>(random_values(size, 3)),
-                   poisoned<T>(size)};
+  Result<T> result{
+      {}, poisoned<T>(size), poisoned<T>(size), poisoned<T>(size), as<T>(random_values(size, 3)), poisoned<T>(size)};
   const auto quantizer = Ops::quantizer_loss(z, zq);
   result.sums = {quantizer.codebook, quantizer.commitment, Ops::squared_error(z, zq), Ops::absolute_error(z, zq),
                  Ops::sum_of_squares(z)};

@@ -103,8 +103,8 @@ TEST_CASE("cpu nearest code gives the same ids whether margins are asked for or 
 }
 
 TEST_CASE("cpu nearest code of a row without a nearest one is still an id") {
-  const std::vector<float> z{std::numeric_limits<float>::quiet_NaN(), 0.0F, std::numeric_limits<float>::infinity(), 0.0F,
-                             1e30F, -1e30F};
+  const std::vector<float> z{
+      std::numeric_limits<float>::quiet_NaN(), 0.0F, std::numeric_limits<float>::infinity(), 0.0F, 1e30F, -1e30F};
   const auto found = run<Cpu, float>(shape<5, 2>, 3, z, random_values(10, 1));
   for (Token id : found.ids) CHECK((id >= 0 && id < 5));
 }

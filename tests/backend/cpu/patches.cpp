@@ -19,10 +19,10 @@ using Reference = reference_detail::PatchesOps<float>;
 TEST_CASE("cpu patches are the reference's, value for value") {
   cases::patches([]<Index C, Index H, Index W, Index P>(Shape<C, H, W, P> sizes, Index batch) {
     const auto x = random_values(batch * C * H * W, 1);
-    for (auto [run, expected_run] : {std::pair{&Cpu::patchify<C, H, W, P>, &Reference::patchify<C, H, W, P>},
-                                     std::pair{&Cpu::unpatchify<C, H, W, P>, &Reference::unpatchify<C, H, W, P>},
-                                     std::pair{&Cpu::unpatchify_backward<C, H, W, P>,
-                                               &Reference::unpatchify_backward<C, H, W, P>}}) {
+    for (auto [run, expected_run] :
+         {std::pair{&Cpu::patchify<C, H, W, P>, &Reference::patchify<C, H, W, P>},
+          std::pair{&Cpu::unpatchify<C, H, W, P>, &Reference::unpatchify<C, H, W, P>},
+          std::pair{&Cpu::unpatchify_backward<C, H, W, P>, &Reference::unpatchify_backward<C, H, W, P>}}) {
       auto found = poisoned<float>(batch * C * H * W);
       auto expected = poisoned<float>(batch * C * H * W);
       run(sizes, batch, x, found);

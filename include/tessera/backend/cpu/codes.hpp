@@ -28,9 +28,10 @@ struct CodesOps {
       for (Index r = 0; r < rows; ++r) {
         const float* from = dzq.data() + r * C + first;
         float* to = dcodes.data() + ids[r] * C + first;
-        for_each_vector(std::min(columns, C - first), [&](Index i, auto n) __attribute__((always_inline)) {
-          store<Arch>(load<Arch>(to + i, n) + load<Arch>(from + i, n), to + i, n);
-        });
+        for_each_vector(
+            std::min(columns, C - first), [&](Index i, auto n) __attribute__((always_inline)) {
+              store<Arch>(load<Arch>(to + i, n) + load<Arch>(from + i, n), to + i, n);
+            });
       }
     });
   }
@@ -42,9 +43,10 @@ struct CodesOps {
       for (Index r = begin; r < end; ++r) {
         norm[r] = std::max(smallest_norm, std::sqrt(dot<C>(x.data() + r * C, x.data() + r * C)));
         const V divisor = V::broadcast(norm[r]);
-        for_each_vector(C, [&](Index i, auto n) __attribute__((always_inline)) {
-          store<Arch>(load<Arch>(x.data() + r * C + i, n) / divisor, y.data() + r * C + i, n);
-        });
+        for_each_vector(
+            C, [&](Index i, auto n) __attribute__((always_inline)) {
+              store<Arch>(load<Arch>(x.data() + r * C + i, n) / divisor, y.data() + r * C + i, n);
+            });
       }
     });
   }
@@ -56,10 +58,12 @@ struct CodesOps {
       for (Index r = begin; r < end; ++r) {
         const Index at = r * C;
         const float y_dy = norm[r] > smallest_norm ? dot<C>(y.data() + at, dy.data() + at) : 0.0F;
-        for_each_vector(C, [&](Index i, auto n) __attribute__((always_inline)) {
-          const V slope = fma(load<Arch>(y.data() + at + i, n), V::broadcast(-y_dy), load<Arch>(dy.data() + at + i, n));
-          store<Arch>(load<Arch>(dx.data() + at + i, n) + slope / V::broadcast(norm[r]), dx.data() + at + i, n);
-        });
+        for_each_vector(
+            C, [&](Index i, auto n) __attribute__((always_inline)) {
+              const V slope =
+                  fma(load<Arch>(y.data() + at + i, n), V::broadcast(-y_dy), load<Arch>(dy.data() + at + i, n));
+              store<Arch>(load<Arch>(dx.data() + at + i, n) + slope / V::broadcast(norm[r]), dx.data() + at + i, n);
+            });
       }
     });
   }
@@ -69,9 +73,9 @@ struct CodesOps {
 
   template <Index C>
   static float dot(const float* a, const float* b) {
-    return sum_vectors<Arch>(C, [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {
-      return fma(load<Arch>(a + i, n), load<Arch>(b + i, n), sum);
-    });
+    return sum_vectors<Arch>(
+        C, [&](const V& sum, Index i, auto n)
+               __attribute__((always_inline)) { return fma(load<Arch>(a + i, n), load<Arch>(b + i, n), sum); });
   }
 };
 

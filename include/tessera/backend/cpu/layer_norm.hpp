@@ -56,13 +56,15 @@ struct LayerNormOps {
 
   template <Index D>
   static Statistics statistics(const float* x) {
-    const float mean = sum_vectors<Arch>(D, [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {
-                         return sum + load<Arch>(x + i, n);
-                       }) / static_cast<float>(D);
-    const float squares = sum_vectors<Arch>(D, [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {
-      const V difference = centered(x + i, n, mean);
-      return fma(difference, difference, sum);
-    });
+    const float mean = sum_vectors<Arch>(
+                           D, [&](const V& sum, Index i, auto n)
+                                  __attribute__((always_inline)) { return sum + load<Arch>(x + i, n); }) /
+                       static_cast<float>(D);
+    const float squares = sum_vectors<Arch>(
+        D, [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {
+          const V difference = centered(x + i, n, mean);
+          return fma(difference, difference, sum);
+        });
     return {mean, 1.0F / std::sqrt(squares / static_cast<float>(D) + eps)};
   }
 
@@ -77,27 +79,34 @@ struct LayerNormOps {
   template <Index D>
   static void normalize(const float* x, Statistics s, const float* weight, const float* bias, float* y) {
     const V scale = V::broadcast(s.rstd);
-    for_each_vector(D, [&](Index i, auto n) __attribute__((always_inline)) {
-      const V normalized = centered(x + i, n, s.mean) * scale;
-      store<Arch>(fma(normalized, load<Arch>(weight + i, n), load<Arch>(bias + i, n)), y + i, n);
-    });
+    for_each_vector(
+        D, [&](Index i, auto n) __attribute__((always_inline)) {
+          const V normalized = centered(x + i, n, s.mean) * scale;
+          store<Arch>(fma(normalized, load<Arch>(weight + i, n), load<Arch>(bias + i, n)), y + i, n);
+        });
   }
 
   template <Index D>
   static void add_input_gradient(const float* x, Statistics s, const float* weight, const float* dy, float* dx) {
     const V scale = V::broadcast(s.rstd);
-    const float mean_g = sum_vectors<Arch>(D, [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {
-                           return fma(load<Arch>(dy + i, n), load<Arch>(weight + i, n), sum);
-                         }) / static_cast<float>(D);
-    const float mean_gn = sum_vectors<Arch>(D, [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {
-                            const V g = load<Arch>(dy + i, n) * load<Arch>(weight + i, n);
-                            return fma(g, centered(x + i, n, s.mean) * scale, sum);
-                          }) / static_cast<float>(D);
-    for_each_vector(D, [&](Index i, auto n) __attribute__((always_inline)) {
-      const V g = load<Arch>(dy + i, n) * load<Arch>(weight + i, n) - V::broadcast(mean_g);
-      const V normalized = centered(x + i, n, s.mean) * scale;
-      store<Arch>(fma(fma(normalized, V::broadcast(-mean_gn), g), scale, load<Arch>(dx + i, n)), dx + i, n);
-    });
+    const float mean_g =
+        sum_vectors<Arch>(
+            D, [&](const V& sum, Index i, auto n) __attribute__((
+                   always_inline)) { return fma(load<Arch>(dy + i, n), load<Arch>(weight + i, n), sum); }) /
+        static_cast<float>(D);
+    const float mean_gn = sum_vectors<Arch>(
+                              D,
+                              [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {
+                                const V g = load<Arch>(dy + i, n) * load<Arch>(weight + i, n);
+                                return fma(g, centered(x + i, n, s.mean) * scale, sum);
+                              }) /
+                          static_cast<float>(D);
+    for_each_vector(
+        D, [&](Index i, auto n) __attribute__((always_inline)) {
+          const V g = load<Arch>(dy + i, n) * load<Arch>(weight + i, n) - V::broadcast(mean_g);
+          const V normalized = centered(x + i, n, s.mean) * scale;
+          store<Arch>(fma(fma(normalized, V::broadcast(-mean_gn), g), scale, load<Arch>(dx + i, n)), dx + i, n);
+        });
   }
 
   /// dweight += sum of dy * n and dbias += sum of dy over the rows, for the columns from `column` on.

@@ -73,8 +73,10 @@ void parallel_ranges(Index size, Index unit_values, Task&& task) {
 template <class Body>
 void parallel_vectors(Index size, Body&& body) {
   parallel_ranges((size + lanes - 1) / lanes, lanes, [&](Index begin, Index end) {
-    for_each_vector(std::min(size, end * lanes) - begin * lanes,
-                    [&](Index i, auto n) __attribute__((always_inline)) { body(begin * lanes + i, n); });
+    for_each_vector(
+        std::min(size, end * lanes) - begin * lanes, [&](Index i, auto n) __attribute__((always_inline)) {
+          body(begin * lanes + i, n);
+        });
   });
 }
 
@@ -89,10 +91,9 @@ double sum_blocks(Index size, Add&& add) {
   parallel_for(std::min(slots, blocks), [&](Index slot) {
     for (Index i = blocks * slot / std::min(slots, blocks); i < blocks * (slot + 1) / std::min(slots, blocks); ++i) {
       const Index first = i * block;
-      sums[static_cast<std::size_t>(slot)] += static_cast<double>(
-          sum_vectors<Arch>(std::min(block, size - first),
-                            [&](const Lanes<Arch>& partial, Index j, auto n)
-                                __attribute__((always_inline)) { return add(partial, first + j, n); }));
+      sums[static_cast<std::size_t>(slot)] += static_cast<double>(sum_vectors<Arch>(
+          std::min(block, size - first), [&](const Lanes<Arch>& partial, Index j, auto n)
+                                             __attribute__((always_inline)) { return add(partial, first + j, n); }));
     }
   });
   double sum = 0;

@@ -26,31 +26,34 @@ struct OptimizerOps {
     const V eps = number(step.eps);
     const V decay = number(1 - step.learning_rate * step.weight_decay);
     const V move = number(-step.learning_rate / (1 - std::pow(step.beta1, t)));
-    parallel_vectors(static_cast<Index>(gradient.size()), [&](Index i, auto n) __attribute__((always_inline)) {
-      const V g = scale * load<Arch>(gradient.data() + i, n);
-      const V m = fma(beta1, load<Arch>(first_moment.data() + i, n), new1 * g);
-      const V v = fma(beta2, load<Arch>(second_moment.data() + i, n), new2 * g * g);
-      const V root = V::map([](Batch part) { return square_root(part); }, v);
-      const V direction = m / fma(root, root_correction, eps);
-      store<Arch>(m, first_moment.data() + i, n);
-      store<Arch>(v, second_moment.data() + i, n);
-      store<Arch>(fma(move, direction, decay * load<Arch>(parameter.data() + i, n)), parameter.data() + i, n);
-    });
+    parallel_vectors(
+        static_cast<Index>(gradient.size()), [&](Index i, auto n) __attribute__((always_inline)) {
+          const V g = scale * load<Arch>(gradient.data() + i, n);
+          const V m = fma(beta1, load<Arch>(first_moment.data() + i, n), new1 * g);
+          const V v = fma(beta2, load<Arch>(second_moment.data() + i, n), new2 * g * g);
+          const V root = V::map([](Batch part) { return square_root(part); }, v);
+          const V direction = m / fma(root, root_correction, eps);
+          store<Arch>(m, first_moment.data() + i, n);
+          store<Arch>(v, second_moment.data() + i, n);
+          store<Arch>(fma(move, direction, decay * load<Arch>(parameter.data() + i, n)), parameter.data() + i, n);
+        });
   }
 
   static void moving_average(double decay, View<const float> x, View<float> average) {
     const V old_share = number(decay);
     const V new_share = number(1 - decay);
-    parallel_vectors(static_cast<Index>(x.size()), [&](Index i, auto n) __attribute__((always_inline)) {
-      const V moved = fma(old_share, load<Arch>(average.data() + i, n), new_share * load<Arch>(x.data() + i, n));
-      store<Arch>(moved, average.data() + i, n);
-    });
+    parallel_vectors(
+        static_cast<Index>(x.size()), [&](Index i, auto n) __attribute__((always_inline)) {
+          const V moved = fma(old_share, load<Arch>(average.data() + i, n), new_share * load<Arch>(x.data() + i, n));
+          store<Arch>(moved, average.data() + i, n);
+        });
   }
 
   static void fill(float value, View<float> y) {
-    parallel_vectors(static_cast<Index>(y.size()), [&](Index i, auto n) __attribute__((always_inline)) {
-      store<Arch>(V::broadcast(value), y.data() + i, n);
-    });
+    parallel_vectors(
+        static_cast<Index>(y.size()), [&](Index i, auto n) __attribute__((always_inline)) {
+          store<Arch>(V::broadcast(value), y.data() + i, n);
+        });
   }
 
  private:

@@ -27,9 +27,8 @@ struct PatchesOps {
     for_each_patch(sizes, batch, [&](Index pixel, Index patch) {
       const float* from = patches.data() + patch * C * P * P;
       float* to = image.data() + pixel;
-      for_each_value<C, P>([&](Index c, Index row, Index column) {
-        to[(c * H + row) * W + column] = from[(row * P + column) * C + c];
-      });
+      for_each_value<C, P>(
+          [&](Index c, Index row, Index column) { to[(c * H + row) * W + column] = from[(row * P + column) * C + c]; });
     });
   }
   template <Index C, Index H, Index W, Index P>
@@ -38,14 +37,14 @@ struct PatchesOps {
     for_each_patch(sizes, batch, [&](Index pixel, Index patch) {
       const float* from = dimage.data() + pixel;
       float* to = dpatches.data() + patch * C * P * P;
-      for_each_value<C, P>([&](Index c, Index row, Index column) {
-        to[(row * P + column) * C + c] = from[(c * H + row) * W + column];
-      });
+      for_each_value<C, P>(
+          [&](Index c, Index row, Index column) { to[(row * P + column) * C + c] = from[(c * H + row) * W + column]; });
     });
   }
 
  private:
-  /// f(offset of the patch's first pixel in the images, index of the patch over the batch); one task per row of the grid
+  /// f(offset of the patch's first pixel in the images, index of the patch over the batch); one task per row of the
+  /// grid
   template <Index C, Index H, Index W, Index P, class F>
   static void for_each_patch(Shape<C, H, W, P>, Index batch, F&& f) {
     constexpr Index grid_height = H / P;

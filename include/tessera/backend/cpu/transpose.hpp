@@ -7,7 +7,8 @@
 namespace tessera::cpu_detail {
 
 /// y[i, j] = factor * x[j, i] for i < columns, j < rows. x: rows `x_stride` apart; y: rows `y_stride` apart.
-inline void transpose(Index rows, Index columns, const float* x, Index x_stride, float factor, float* y, Index y_stride) {
+inline void transpose(Index rows, Index columns, const float* x, Index x_stride, float factor, float* y,
+                      Index y_stride) {
   using Four = xsimd::make_sized_batch_t<float, 4>;
   const Four factors(factor);
   const Index whole_rows = rows / 4 * 4;

@@ -45,7 +45,9 @@ template <class Arch>
 [[gnu::always_inline]] inline Lanes<Arch> tail_argument(const Lanes<Arch>& x) {
   using V = Lanes<Arch>;
   using Batch = typename V::Batch;
-  return min(V::broadcast(5.8F), V::map([](Batch part) __attribute__((always_inline)) { return Batch(xsimd::abs(part)); }, x));
+  return min(V::broadcast(5.8F),
+             V::map(
+                 [](Batch part) __attribute__((always_inline)) { return Batch(xsimd::abs(part)); }, x));
 }
 
 /// Q(a) = (1 - erf(a / sqrt(2))) / 2 for 0 <= a <= 5.8, absolute error below 2e-7 / max(1, a).
@@ -77,8 +79,9 @@ template <class Arch>
   const V density = V::broadcast(0.398942280F) * exp(a * a * V::broadcast(-0.5F));
   const V negative_side = fma(V::broadcast(0.0F) - a, density, normal_tail(a));  // at -a; 1 minus it at a
   return V::map(
-      [](Batch at, Batch value) __attribute__((always_inline)) { return Batch(xsimd::select(at > Batch(0.0F), Batch(1.0F) - value, value)); }, x,
-      negative_side);
+      [](Batch at, Batch value)
+          __attribute__((always_inline)) { return Batch(xsimd::select(at > Batch(0.0F), Batch(1.0F) - value, value)); },
+      x, negative_side);
 }
 
 }  // namespace tessera::cpu_detail
