@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tessera is built with. Usage: bash cmake/install_dependencies.sh [build|test]...
+# Installs the Debian packages that tessera is built with. Usage: bash cmake/install_dependencies.sh [build|photos|test]...
 #   build (the default)   compiler, CMake and the libraries of the tessera program
+#   photos                what unpacks the training photographs
 #   test                  what tests, benchmarks and the checks on other compilers and processors add
 # Takes no time where everything is installed; needs root or sudo only where something is missing.
 set -euo pipefail
@@ -11,9 +12,10 @@ test=(doctest-dev libbenchmark-dev clang-16 libomp-16-dev clang-format qemu-user
 packages=()
 for group in "${@:-build}"; do
   case $group in
+    photos) packages+=(webp) ;;
     build) packages+=("${build[@]}") ;;
     test) packages+=("${build[@]}" "${test[@]}") ;;
-    *) echo "install_dependencies.sh: found group '$group', expected build or test" >&2; exit 2 ;;
+    *) echo "install_dependencies.sh: found group '$group', expected build, photos or test" >&2; exit 2 ;;
   esac
 done
 

@@ -18,7 +18,7 @@ mkdir -p build
 log=build/quickstart.log
 # Only the program: a test or benchmark build in the same folder keeps its own settings.
 configure() {
-  [[ -f build/release/CMakeCache.txt ]] && return
+  [[ -f build/release/Makefile ]] && return
   cmake --preset release -DTESSERA_BUILD_TESTS=OFF -DTESSERA_BUILD_BENCHMARKS=OFF
 }
 if ! { configure && cmake --build build/release --target tessera_program -j "$(nproc)"; } > "$log" 2>&1; then

@@ -5,11 +5,11 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=$(realpath -m -- "${1:-$root/build/demo}")
 cd "$root"
-bash cmake/install_dependencies.sh build
+bash cmake/install_dependencies.sh build photos
 bash examples/photos.sh "$out/photos"
-[[ -f build/release/CMakeCache.txt ]] || cmake --preset release -DTESSERA_BUILD_TESTS=OFF -DTESSERA_BUILD_BENCHMARKS=OFF
+[[ -f build/release/Makefile ]] || cmake --preset release -DTESSERA_BUILD_TESTS=OFF -DTESSERA_BUILD_BENCHMARKS=OFF
 cmake --build build/release --target tessera_program -j "$(nproc)"
 build/release/tessera train --preset demo_128 --data "$out/photos/train" -o "$out/run" --resume --threads 1 \
-  --steps 7000 --batch-size 8 --lr 2e-3 --warmup 150 --ema 0.999 --seed 1
+  --steps 28000 --batch-size 2 --accumulate 4 --lr 2e-3 --warmup 150 --ema 0.999 --seed 1
 mkdir -p examples/models
 cp "$out/run/ema.safetensors" examples/models/demo.safetensors

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tessera/any_tokenizer.hpp>
+#include <tessera/compile_preset.hpp>
 #include <tessera/core/buffer.hpp>
 #include <tessera/model.hpp>
 #include <tessera/presets.hpp>
@@ -20,10 +21,11 @@ Preset listed(std::string_view name) {
   return {.name = name,
           .config = config,
           .parameters = ParameterTable<config>::values,
+          .buffer_size = ParameterTable<config>::size,
           .batch = 1,
           .workspace_bytes = 0,
           .tensors = &ParameterTable<config>::parameters,
-          .load = nullptr,
+          .tokenizer = nullptr,
           .trainer = nullptr};
 }
 
@@ -66,4 +68,42 @@ TEST_CASE("find_preset") {
   REQUIRE(find_preset(list(), "tiny_titok_vq") != nullptr);
   CHECK(find_preset(list(), "tiny_titok_vq")->config == presets::tiny_titok_vq);
   CHECK(find_preset(list(), "tiny") == nullptr);
+}
+
+TEST_CASE("stated_config: another program's config.json says nothing, a wrong one of ours is refused") {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(golden("tiny_patch") / "model.safetensors", folder / "model.safetensors");
+  const auto with_config = [&](const std::string& text) { write_bytes(folder / "config.json", text); };
+  with_config(R"({"model": {"vq_model": {"codebook_size": 4096, "patch_size": 16}}})");
+  CHECK(preset_of(list(), folder.path()).name == "tiny_patch");
+  const std::string right = to_json_text(presets::tiny_patch);
+  with_config(right);
+  CHECK(preset_of(list(), folder.path()).name == "tiny_patch");
+  for (const auto& [what, instead] : {std::pair{"\"metric\":\"euclidean\"", "\"metric\":\"dot\""},
+                                      std::pair{"\"patch_size\":8", "\"patch_size\":8.5"},
+                                      std::pair{"\"channels\":3", "\"channels\":3,\"colour\":1"}}) {
+    std::string wrong = right;
+    REQUIRE(contains(wrong, what));
+    wrong.replace(wrong.find(what), std::string(what).size(), instead);
+    with_config(wrong);
+    CHECK(contains(error_line([&] { (void)preset_of(list(), folder.path()); }), "config.json: found"));
+  }
+}
+
+TEST_CASE("Preset::load: every value, the last ones too") {
+  const Preset preset = trainable_preset<presets::odd_latent>("odd_latent");
+  const auto any = preset.load(golden("odd_latent"));
+  auto tokenizer = Tokenizer<presets::odd_latent>::load(golden("odd_latent"));
+  std::vector<float> image(static_cast<std::size_t>(preset.config.image_values()), 0.25F), mine(image.size()),
+      theirs(image.size());
+  std::vector<Token> ids(static_cast<std::size_t>(preset.config.tokens()), preset.config.codebook_size - 1);
+  any->decode(ids, mine);
+  tokenizer.decode(ids, theirs);
+  CHECK(mine == theirs);
+}
+
+TEST_CASE("Tokenizer: wrong sizes are refused") {
+  const std::vector<float> weights(5);
+  CHECK(contains(error_line([&] { (void)Tokenizer<presets::one_token>(View<const float>(weights)); }), "5 parameters"));
+  CHECK(contains(error_line([&] { (void)Tokenizer<presets::one_token>::random(1, 0); }), "batch 0"));
 }

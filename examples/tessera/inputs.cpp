@@ -17,7 +17,8 @@ using namespace tessera;
 namespace {
 
 bool is_array(const std::filesystem::path& path) {
-  return path.extension() == ".npy" && !std::filesystem::is_directory(path);
+  std::error_code error;
+  return path.extension() == ".npy" && !std::filesystem::is_directory(path, error);
 }
 
 std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem::path>& paths) {
@@ -26,7 +27,8 @@ std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem:
     if (is_array(path)) {
       throw UsageError(path.string() + ": found an array beside other inputs, expected one .npy file alone");
     }
-    if (std::filesystem::is_directory(path)) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) {
       const auto images = list_images(path);
       files.insert(files.end(), images.begin(), images.end());
     } else {

@@ -23,12 +23,33 @@ struct ReconstructArguments {
   Filter filter = Filter::bicubic;
 };
 
+std::filesystem::path picture_file(const Inputs& inputs, Index i, const std::filesystem::path& folder) {
+  return folder / (inputs.stem(i) + ".png");
+}
+
+/// No input may be written over.
+void check_outputs(const Inputs& inputs, const std::filesystem::path& folder) {
+  for (Index output = 0; output < inputs.count(); ++output) {
+    const std::filesystem::path file = picture_file(inputs, output, folder);
+    std::error_code missing;
+    if (!std::filesystem::exists(file, missing)) continue;
+    for (Index input = 0; input < inputs.count(); ++input) {
+      if (std::filesystem::equivalent(file, inputs.name(input), missing)) {
+        throw UsageError(file.string() +
+                         ": found an input where its reconstruction would be written, expected another "
+                         "folder for -o");
+      }
+    }
+  }
+}
+
 void reconstruct(const ReconstructArguments& a) {
   const Preset& preset = a.model.find_preset();
   const Config& config = preset.config;
   const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
   const Inputs inputs(a.inputs, config, a.filter);
   make_folder(a.output);
+  check_outputs(inputs, a.output);
   std::vector<float> image(static_cast<std::size_t>(config.image_values())), again(image.size());
   std::vector<Token> ids(static_cast<std::size_t>(config.tokens()));
   double psnr_sum = 0, ssim_sum = 0;
@@ -38,7 +59,7 @@ void reconstruct(const ReconstructArguments& a) {
     tokenizer->encode(image, ids);
     tokenizer->decode(ids, again);
     const Pixels original = to_pixels(config, image), reconstruction = to_pixels(config, again);
-    const std::filesystem::path file = a.output / (inputs.stem(i) + ".png");
+    const std::filesystem::path file = picture_file(inputs, i, a.output);
     write_png(file, side_by_side(original, reconstruction));
     const double decibels =
         psnr(View<const std::uint8_t>(original.values), View<const std::uint8_t>(reconstruction.values), 255.0);

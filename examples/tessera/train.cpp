@@ -47,7 +47,7 @@ TrainOptions complete_options(const TrainArguments& a) {
   options.schedule.warmup = a.warmup.value_or(options.schedule.shape == ScheduleShape::cosine ? steps / 50 : 0);
   // A fresh codebook is filled from latents that mean something already; a trained one is left alone.
   options.codebook.start = a.codebook_start.value_or(scratch ? CodebookStart::kmeans : CodebookStart::as_is);
-  const bool wait = scratch && options.codebook.start != CodebookStart::as_is;
+  const bool wait = options.codebook.start != CodebookStart::as_is;
   options.codebook.unquantized_steps = a.unquantized_steps.value_or(wait ? std::max<Index>(1, steps / 20) : 0);
   options.codebook.revive_every = a.revive_every.value_or(scratch ? 100 : 0);
   try {
@@ -59,7 +59,8 @@ TrainOptions complete_options(const TrainArguments& a) {
 }
 
 bool is_array(const std::filesystem::path& data) {
-  return data.extension() == ".npy" && !std::filesystem::is_directory(data);
+  std::error_code error;
+  return data.extension() == ".npy" && !std::filesystem::is_directory(data, error);
 }
 
 std::string augment_of(const TrainArguments& a) {
@@ -70,8 +71,9 @@ std::string augment_of(const TrainArguments& a) {
 std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& config) {
   const Augment augment = parse_augment(augment_of(a));
   if (is_array(a.data)) return std::make_unique<ImageArray>(a.data, config, augment);
-  if (!std::filesystem::is_directory(a.data)) {
-    const bool exists = std::filesystem::exists(a.data);
+  std::error_code error;
+  if (!std::filesystem::is_directory(a.data, error)) {
+    const bool exists = std::filesystem::exists(a.data, error);
     throw Error(ErrorCode::file_access, a.data.string(), exists ? "another kind of file" : "no such file",
                 "a folder of photographs or a .npy file");
   }
@@ -84,10 +86,22 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
   return photographs;
 }
 
+bool lies_in(const std::filesystem::path& inner, const std::filesystem::path& outer) {
+  std::error_code error;
+  const std::filesystem::path relative = std::filesystem::weakly_canonical(inner, error)
+                                             .lexically_relative(std::filesystem::weakly_canonical(outer, error));
+  return !relative.empty() && *relative.begin() != "..";
+}
+
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
   const TrainOptions options = complete_options(a);
   check_run_folder(a.run);
+  if (!a.run.folder.empty() && lies_in(a.run.folder, a.data)) {
+    throw UsageError(a.run.folder.string() +
+                     ": found the run's folder in the data's, expected another place (its sample "
+                     "pictures would become training images)");
+  }
   const std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
   if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
     trainer->resume(checkpoint_file(a.run.folder));
@@ -138,7 +152,7 @@ void add_train(CLI::App& app, std::function<void()>& run) {
                "where the first codes come from: as-is, data or kmeans (default: kmeans, with --init as-is)")
       ->transform(CLI::CheckedTransformer(codebook_starts).description(""));
   c.add_option("--unquantized-steps", a->unquantized_steps,
-               "steps before the codebook starts (default: 5% of them, with as-is or --init 0)");
+               "steps before the codebook starts (default: 5% of them, with as-is 0)");
   c.add_option("--revive-every", a->revive_every,
                "steps after which unused codes move to latents, 0: never (default: 100, with --init 0)");
   c.add_option("--codebook-ema", o.codebook.ema_decay, "codes as moving averages of this decay, 0: trained")

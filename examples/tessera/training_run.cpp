@@ -14,6 +14,7 @@
 #include <tessera/io/image.hpp>
 
 #include "pictures.hpp"
+#include "program.hpp"
 #include "training_log.hpp"
 
 namespace program {
@@ -92,9 +93,10 @@ class TrainingRun {
     }
     log_.write(line);
     progress_.show(report);
-    if (!std::isfinite(report.loss)) {
-      throw Error(ErrorCode::bad_argument, "step " + std::to_string(report.step), "a loss that is not finite",
-                  "a number (lower --lr, or set --clip)");
+    if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) {
+      progress_.finish();
+      throw Error(ErrorCode::bad_argument, "step " + std::to_string(report.step),
+                  "a loss or gradient that is not finite", "numbers (lower --lr, or set --clip)");
     }
     return step;
   }
@@ -122,7 +124,7 @@ class TrainingRun {
     }
     char name[32];
     std::snprintf(name, sizeof name, "step_%08td.png", step);
-    std::filesystem::create_directories(arguments_.folder / "samples");
+    make_folder(arguments_.folder / "samples");
     write_png(arguments_.folder / "samples" / name, stacked(rows));
   }
 
@@ -146,15 +148,15 @@ void check_run_folder(const RunArguments& run) {
 }
 
 void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& data) {
-  std::error_code error;
-  std::filesystem::create_directories(run.folder, error);
-  if (error) throw Error(ErrorCode::file_access, run.folder.string(), error.message(), "a folder that can be made");
+  make_folder(run.folder);
   const std::filesystem::path file = run.folder / "data.json";
   const std::string text = data.dump() + "\n";
   if (std::filesystem::exists(checkpoint_file(run.folder)) && std::filesystem::exists(file)) {
     std::ifstream stream(file);
-    const std::string before((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    if (before != text) throw Error(ErrorCode::mismatch, file.string(), before, data.dump() + ", as this run is told");
+    std::string before;
+    std::getline(stream, before);
+    if (before != data.dump())
+      throw Error(ErrorCode::mismatch, file.string(), before, data.dump() + ", as this run is told");
   }
   AtomicFile whole(file);
   whole.write(text);

@@ -1,6 +1,7 @@
 // Everything that a training run can be told, and its JSON form in checkpoints.
 #pragma once
 
+#include <charconv>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -38,27 +39,40 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CodebookOptions, start, unquantized_steps, re
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, batch_size, accumulate, schedule, weight_decay, beta1, beta2, eps,
                                    clip, ema_decay, reconstruction, input_noise, codebook, seed)
 
+namespace detail {
+
+/// The shortest text that reads back as the same number.
+inline std::string number_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+}  // namespace detail
+
 /// Throws Error(bad_argument) that names the first option outside its range.
 inline void check(const TrainOptions& o) {
   const auto require = [](bool holds, const char* option, double found, const char* expected) {
-    if (!holds) throw Error(ErrorCode::bad_argument, option, nlohmann::json(found).dump(), expected);
+    if (!holds) throw Error(ErrorCode::bad_argument, option, detail::number_text(found), expected);
   };
   const auto number = [](Index i) { return static_cast<double>(i); };
-  require(o.batch_size > 0, "batch_size", number(o.batch_size), "at least 1");
-  require(o.accumulate > 0, "accumulate", number(o.accumulate), "at least 1");
-  require(o.schedule.steps > 0, "steps", number(o.schedule.steps), "at least 1");
-  require(o.schedule.warmup >= 0, "warmup", number(o.schedule.warmup), "at least 0");
+  constexpr Index most_images = Index{1} << 20, most_steps = Index{1} << 40;
+  require(o.batch_size > 0 && o.batch_size <= most_images, "batch_size", number(o.batch_size), "1 to 1048576");
+  require(o.accumulate > 0 && o.accumulate <= most_images, "accumulate", number(o.accumulate), "1 to 1048576");
+  require(o.schedule.steps > 0 && o.schedule.steps <= most_steps, "steps", number(o.schedule.steps), "1 to 2^40");
+  require(o.schedule.warmup >= 0 && o.schedule.warmup <= most_steps, "warmup", number(o.schedule.warmup), "0 to 2^40");
   require(o.schedule.peak > 0 && o.schedule.peak < 1e3, "learning rate", o.schedule.peak, "a number above 0");
   require(o.schedule.final_fraction >= 0 && o.schedule.final_fraction <= 1, "final fraction of the learning rate",
           o.schedule.final_fraction, "0 to 1");
-  require(o.weight_decay >= 0, "weight_decay", o.weight_decay, "at least 0");
+  require(o.weight_decay >= 0 && o.weight_decay < 1e6, "weight_decay", o.weight_decay, "0 to 1e6");
   require(o.beta1 >= 0 && o.beta1 < 1, "beta1", o.beta1, "in [0, 1)");
   require(o.beta2 >= 0 && o.beta2 < 1, "beta2", o.beta2, "in [0, 1)");
-  require(o.eps > 0, "eps", o.eps, "above 0");
-  require(o.clip >= 0, "clip", o.clip, "at least 0");
+  require(o.eps > 0 && o.eps < 1e6, "eps", o.eps, "above 0, below 1e6");
+  require(o.clip >= 0 && o.clip < 1e30, "clip", o.clip, "0 to 1e30");
   require(o.ema_decay >= 0 && o.ema_decay < 1, "ema", o.ema_decay, "in [0, 1)");
-  require(o.input_noise >= 0, "input_noise", o.input_noise, "at least 0");
-  require(o.codebook.unquantized_steps >= 0, "unquantized_steps", number(o.codebook.unquantized_steps), "at least 0");
+  require(o.input_noise >= 0 && o.input_noise < 1e6, "input_noise", o.input_noise, "0 to 1e6");
+  const bool start = o.codebook.start != CodebookStart::as_is;
+  require(o.codebook.unquantized_steps >= (start ? 1 : 0), "unquantized_steps", number(o.codebook.unquantized_steps),
+          start ? "at least 1: the codebook starts after them" : "at least 0");
   require(o.codebook.revive_every >= 0, "revive_every", number(o.codebook.revive_every), "at least 0");
   require(o.codebook.ema_decay >= 0 && o.codebook.ema_decay < 1, "codebook_ema", o.codebook.ema_decay, "in [0, 1)");
 }

@@ -89,3 +89,28 @@ TEST_CASE("program: bad files are exit code 1 and one line that names them, and 
   CHECK(skipped.code == 0);
   CHECK(contains(skipped.err, "broken.png"));
 }
+
+TEST_CASE("program: no input is written over, and no run's pictures become its data") {
+  const TemporaryFolder folder;
+  const std::string bytes = read_bytes(golden("photos") / "coffee.png");
+  write_bytes(folder / "coffee.png", bytes);
+  for (const std::string& arguments :
+       {"reconstruct --model " + quoted(golden("tiny_patch")) + " " + quoted(folder / "coffee.png") + " -o " +
+            quoted(folder.path()),
+        "train --preset tiny_patch --data " + quoted(folder.path()) + " -o " + quoted(folder / "run")}) {
+    CAPTURE(arguments);
+    const Outcome outcome = run_program(arguments);
+    CHECK(outcome.code == 2);
+    CHECK(outcome.one_line_error());
+  }
+  CHECK(read_bytes(folder / "coffee.png") == bytes);
+  CHECK(!std::filesystem::exists(folder / "run"));
+}
+
+TEST_CASE("program: a start of the codebook that would never come is refused") {
+  const Outcome outcome =
+      run_program("train --preset tiny_patch -o run --codebook-start kmeans --unquantized-steps 0 --data " +
+                  quoted(golden("tiny_patch") / "input.npy"));
+  CHECK(outcome.code == 2);
+  CHECK(contains(outcome.err, "unquantized_steps"));
+}

@@ -88,7 +88,7 @@ bool check(const char* name) {
   Model batched(parameters, images);
   const Hashes expected = run(single, input);
   for (const ParallelFor threads : {on_threads<1>, on_threads<2>, on_threads<3>}) {
-    set_parallel_for(threads);
+    set_parallel_for(threads, 3);
     if (run(single, input) == expected && run(batched, input) == expected) continue;
     std::fprintf(stderr, "%s: found bits that depend on the batch or the threads, expected none\n", name);
     return false;

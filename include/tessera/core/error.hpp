@@ -12,7 +12,6 @@ enum class ErrorCode {
   bad_file,      ///< the bytes are not what the format allows
   mismatch,      ///< a well-formed file or array does not fit this model
   bad_argument,  ///< a value outside its documented range
-  interrupted,   ///< the caller asked to stop
 };
 
 namespace detail {

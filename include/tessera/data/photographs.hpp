@@ -2,6 +2,7 @@
 // random crop at a random size costs a copy.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <filesystem>
@@ -131,6 +132,11 @@ class Photographs final : public ImageSource {
   /// The pyramid, or without crops only the centre of its coarsest level.
   [[nodiscard]] std::vector<Pixels> decode(const std::filesystem::path& file) const {
     const Pixels photograph = with_channels(read_image(file), config_);
+    if (std::max(photograph.height, photograph.width) > 32 * std::min(photograph.height, photograph.width)) {
+      throw Error(ErrorCode::bad_file, file.string(),
+                  std::to_string(photograph.width) + " x " + std::to_string(photograph.height) + " pixels",
+                  "sides of a ratio up to 32 : 1 (thinner ones, as large as the model's image, fill the memory)");
+    }
     if (options_.augment.crop) return detail::photograph_pyramid(photograph, config_.image, options_.filter);
     return {resize_and_crop(photograph, config_.image.height, config_.image.width, options_.filter)};
   }

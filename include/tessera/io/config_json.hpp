@@ -24,10 +24,23 @@ inline std::string to_json_text(const Config& config) {
   return nlohmann::json(config).dump();
 }
 
-/// subject: the file that the text comes from. Throws Error(bad_file) when a field is missing or of another type.
+/// Whether a text is meant to be a Config: another program's JSON has none of its first fields, or deeper inside.
+inline bool is_config_json(std::string_view text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  return json.is_object() && json.contains("codebook_size") && json.contains("patch_size");
+}
+
+/// subject: the file that the text comes from. Throws Error(bad_file) when a field is missing, unknown, of another type
+/// or of a value that it cannot have.
 inline Config config_from_json_text(std::string_view text, std::string_view subject) {
   try {
-    return nlohmann::json::parse(text).get<Config>();
+    const nlohmann::json json = nlohmann::json::parse(text);
+    const Config config = json.get<Config>();
+    // nlohmann cuts fractions off, takes an unknown name for the first one, and ignores fields that it does not know.
+    if (nlohmann::json(config) != json) {
+      throw Error(ErrorCode::bad_file, subject, "a Config that reads as " + to_json_text(config), json.dump());
+    }
+    return config;
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::bad_file, subject, error.what(), "a tessera Config in JSON");
   }

@@ -22,7 +22,8 @@ inline constexpr const char* config_key = "tessera.config";
 
 /// The weights' file of a model: the path itself, or model.safetensors in it where it is a folder.
 inline std::filesystem::path model_file(const std::filesystem::path& path) {
-  return std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
+  std::error_code error;
+  return std::filesystem::is_directory(path, error) ? path / "model.safetensors" : path;
 }
 
 namespace detail {
@@ -68,8 +69,7 @@ inline std::optional<Config> stated_config(const SafetensorsFile& file) {
   std::ifstream stream(beside);
   if (!stream) return std::nullopt;
   const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-  // Other programs' config.json files say other things; ours has a codebook_size.
-  if (text.find("\"codebook_size\"") == std::string::npos) return std::nullopt;
+  if (!is_config_json(text)) return std::nullopt;  // other programs' config.json files say other things
   return config_from_json_text(text, beside.string());
 }
 
