@@ -77,8 +77,10 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
     throw Error(ErrorCode::file_access, a.data.string(), exists ? "another kind of file" : "no such file",
                 "a folder of photographs or a .npy file");
   }
-  const PhotographOptions options{
-      .augment = augment, .skip_broken = a.skip_broken, .memory = static_cast<std::size_t>(a.memory_gb * 1e9)};
+  const PhotographOptions options{.augment = augment,
+                                  .skip_broken = a.skip_broken,
+                                  .leave_out = samples_folder(a.run.folder),
+                                  .memory = static_cast<std::size_t>(a.memory_gb * 1e9)};
   auto photographs = std::make_unique<Photographs>(a.data, config, options);
   for (const auto& file : photographs->skipped()) {
     std::fprintf(stderr, "skipped, broken: %s\n", tessera::detail::one_line(file.string()).c_str());
@@ -86,22 +88,10 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
   return photographs;
 }
 
-bool lies_in(const std::filesystem::path& inner, const std::filesystem::path& outer) {
-  std::error_code error;
-  const std::filesystem::path relative = std::filesystem::weakly_canonical(inner, error)
-                                             .lexically_relative(std::filesystem::weakly_canonical(outer, error));
-  return !relative.empty() && *relative.begin() != "..";
-}
-
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
   const TrainOptions options = complete_options(a);
   check_run_folder(a.run);
-  if (!a.run.folder.empty() && lies_in(a.run.folder, a.data)) {
-    throw UsageError(a.run.folder.string() +
-                     ": found the run's folder in the data's, expected another place (its sample "
-                     "pictures would become training images)");
-  }
   const std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
   if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
     trainer->resume(checkpoint_file(a.run.folder));

@@ -124,8 +124,9 @@ class TrainingRun {
     }
     char name[32];
     std::snprintf(name, sizeof name, "step_%08td.png", step);
-    make_folder(arguments_.folder / "samples");
-    write_png(arguments_.folder / "samples" / name, stacked(rows));
+    const std::filesystem::path folder = samples_folder(arguments_.folder);
+    make_folder(folder);
+    write_png(folder / name, stacked(rows));
   }
 
   const RunArguments& arguments_;

@@ -24,6 +24,10 @@ inline std::filesystem::path checkpoint_file(const std::filesystem::path& run) {
   return run / "checkpoint.safetensors";
 }
 
+inline std::filesystem::path samples_folder(const std::filesystem::path& run) {
+  return run / "samples";
+}
+
 /// Throws Error(file_access) if the folder holds a run that is not to be resumed.
 void check_run_folder(const RunArguments& run);
 

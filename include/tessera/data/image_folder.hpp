@@ -19,14 +19,20 @@ inline bool has_image_extension(const std::filesystem::path& path) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
-/// The image files (by extension) in `folder` and below it, sorted by path; links to folders are not followed.
-/// Throws Error(file_access) if the folder or one below it cannot be read, Error(bad_file) if there is no image.
-inline std::vector<std::filesystem::path> list_images(const std::filesystem::path& folder) {
+/// The image files (by extension) in `folder` and below it, but not in `leave_out`, sorted by path; links to folders
+/// are not followed. Throws Error(file_access) if the folder or one below it cannot be read, Error(bad_file) if there
+/// is no image.
+inline std::vector<std::filesystem::path> list_images(const std::filesystem::path& folder,
+                                                      const std::filesystem::path& leave_out = {}) {
   std::vector<std::filesystem::path> images;
   std::error_code error;
   std::filesystem::recursive_directory_iterator entry(folder, error), end;
   for (; !error && entry != end; entry.increment(error)) {
     std::error_code unreadable;
+    if (!leave_out.empty() && std::filesystem::equivalent(entry->path(), leave_out, unreadable)) {
+      entry.disable_recursion_pending();
+      continue;
+    }
     if (has_image_extension(entry->path()) && entry->is_regular_file(unreadable)) images.push_back(entry->path());
   }
   if (error) throw Error(ErrorCode::file_access, folder.string(), error.message(), "a readable folder");

@@ -23,6 +23,7 @@ struct PhotographOptions {
   Augment augment{.crop = true, .flip = true};
   Filter filter = Filter::bicubic;
   bool skip_broken = false;                   ///< leave out files that cannot be decoded instead of failing
+  std::filesystem::path leave_out{};          ///< a folder below, whose pictures are not training images
   std::size_t memory = std::size_t{2} << 30;  ///< bytes of pyramids; photographs beyond are decoded at every use
 };
 
@@ -79,7 +80,7 @@ class Photographs final : public ImageSource {
   /// Throws Error: file_access or bad_file that names a file (unless skip_broken), mismatch for the model's channels.
   Photographs(const std::filesystem::path& folder, const Config& config, const PhotographOptions& options = {})
       : config_(config), options_(options) {
-    const std::vector<std::filesystem::path> files = list_images(folder);
+    const std::vector<std::filesystem::path> files = list_images(folder, options.leave_out);
     std::vector<std::vector<Pixels>> levels(files.size());
     std::vector<char> broken(files.size());
     std::atomic<std::size_t> memory = 0;
