@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rebuilds examples/models/demo.safetensors from scratch: the photographs, then some hours of training on one core.
+# Rebuilds examples/models/demo.safetensors from scratch: the photographs, then two and a half hours of training on one core.
 # Usage: bash examples/train_demo.sh [FOLDER]     (default: build/demo; run it again to go on after an interruption)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
