@@ -104,9 +104,9 @@ class CodebookUpkeep : public CodebookState {
     }
     for (std::size_t k = 0; k < K; ++k) {
       // A code that nobody chooses keeps its place: both parts decay alike, until they would underflow.
-      if (ema_counts[k] < 1e-20F) {
-        ema_counts[k] = 1e-20F;
-        for (std::size_t c = 0; c < C; ++c) ema_sums[k * C + c] = 1e-20F * codes[k * C + c];
+      if (ema_counts[k] < least_ema_count) {
+        ema_counts[k] = least_ema_count;
+        for (std::size_t c = 0; c < C; ++c) ema_sums[k * C + c] = least_ema_count * codes[k * C + c];
       } else {
         for (std::size_t c = 0; c < C; ++c) codes[k * C + c] = ema_sums[k * C + c] / ema_counts[k];
       }
@@ -115,6 +115,7 @@ class CodebookUpkeep : public CodebookState {
 
  private:
   static constexpr Index kmeans_iterations = 10;
+  static constexpr float least_ema_count = 1e-20F;
 
   [[nodiscard]] Index recent_rows() const { return std::min<Index>(recent_seen, recent_capacity); }
   void copy_recent(Index row, View<float> codes, Index k) const {
