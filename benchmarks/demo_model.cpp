@@ -5,7 +5,7 @@
 #include <exception>
 #include <set>
 
-#include <tessera/data/normalize.hpp>
+#include <tessera/data/model_pixels.hpp>
 #include <tessera/presets.hpp>
 #include <tessera/tokenizer.hpp>
 
@@ -21,21 +21,19 @@ static_assert(config.image == ImageSize{side, side}, "the crops are the model's 
 using Model128 = Tokenizer<config>;
 
 std::vector<float> to_model(const Pixels& pixels) {
-  const RangeStatistics range = statistics(config.range);
   std::vector<float> values(static_cast<std::size_t>(config.image_values()));
-  normalize(pixels, range.mean, range.std, View<float>(values));
+  to_model_range(config, pixels, values);
   return values;
 }
 
 std::vector<Pixels> reconstruct_with_model(Model128& model, const std::vector<Pixels>& images) {
-  const RangeStatistics range = statistics(config.range);
   std::vector<Pixels> copies;
   for (const Pixels& image : images) {
     std::vector<float> values = to_model(image);
     Model128::Tokens tokens;
     model.encode(View<const float>(values), View<Token>(tokens));
     model.decode(View<const Token>(tokens), View<float>(values));
-    copies.push_back(denormalize(View<const float>(values), side, side, range.mean, range.std));
+    copies.push_back(to_pixels(config, values));
   }
   return copies;
 }

@@ -36,20 +36,11 @@ inline Quality mean_quality(const std::vector<Pixels>& originals, const std::vec
   return {sum.psnr / count, sum.ssim / count};
 }
 
-/// Grey files become three equal colours.
-inline Pixels read_rgb(const std::filesystem::path& path) {
-  Pixels in = read_image(path);
-  if (in.channels == 3) return in;
-  Pixels out(in.height, in.width);
-  for (std::size_t i = 0; i < in.values.size(); ++i) std::fill_n(out.values.begin() + 3 * i, 3, in.values[i]);
-  return out;
-}
-
 /// The crops that reconstructions are measured on: shorter edge to `side`, centre.
 inline std::vector<Pixels> centre_crops(const std::filesystem::path& folder) {
   std::vector<Pixels> crops;
   for (const auto& path : list_images(folder)) {
-    crops.push_back(resize_and_crop(read_rgb(path), side, side, Filter::bicubic));
+    crops.push_back(resize_and_crop(read_image(path), side, side, Filter::bicubic));
   }
   return crops;
 }
@@ -58,7 +49,7 @@ inline std::vector<Pixels> centre_crops(const std::filesystem::path& folder) {
 inline std::vector<std::vector<Pixels>> pyramids(const std::filesystem::path& folder) {
   std::vector<std::vector<Pixels>> all;
   for (const auto& path : list_images(folder)) {
-    const Pixels photo = read_rgb(path);
+    const Pixels photo = read_image(path);
     const Index shorter = std::min(photo.height, photo.width);
     std::vector<Pixels>& levels = all.emplace_back();
     for (const Index size : {128, 160, 192, 256, 384}) {

@@ -16,11 +16,6 @@ using namespace tessera;
 
 namespace {
 
-bool is_array(const std::filesystem::path& path) {
-  std::error_code error;
-  return path.extension() == ".npy" && !std::filesystem::is_directory(path, error);
-}
-
 std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem::path>& paths) {
   std::vector<std::filesystem::path> files;
   for (const auto& path : paths) {
@@ -51,6 +46,11 @@ std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& 
 }
 
 }  // namespace
+
+bool is_array(const std::filesystem::path& path) {
+  std::error_code error;
+  return path.extension() == ".npy" && !std::filesystem::is_directory(path, error);
+}
 
 Inputs::Inputs(const std::vector<std::filesystem::path>& paths, const Config& config, Filter filter)
     : config_(config), filter_(filter) {

@@ -11,6 +11,9 @@
 
 namespace program {
 
+/// A .npy file of images, not a folder or photographs.
+bool is_array(const std::filesystem::path& path);
+
 /// Numbered images of one model's shape, in the order of the command line; folders sorted by path.
 class Inputs {
  public:

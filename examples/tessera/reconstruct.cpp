@@ -1,5 +1,6 @@
 // tessera reconstruct: original | reconstruction side by side, and how near they are.
 #include <cstdio>
+#include <set>
 
 #include <tessera/data/model_pixels.hpp>
 #include <tessera/io/image.hpp>
@@ -29,16 +30,15 @@ std::filesystem::path picture_file(const Inputs& inputs, Index i, const std::fil
 
 /// No input may be written over.
 void check_outputs(const Inputs& inputs, const std::filesystem::path& folder) {
-  for (Index output = 0; output < inputs.count(); ++output) {
-    const std::filesystem::path file = picture_file(inputs, output, folder);
-    std::error_code missing;
-    if (!std::filesystem::exists(file, missing)) continue;
-    for (Index input = 0; input < inputs.count(); ++input) {
-      if (std::filesystem::equivalent(file, inputs.name(input), missing)) {
-        throw UsageError(file.string() +
-                         ": found an input where its reconstruction would be written, expected another "
-                         "folder for -o");
-      }
+  std::error_code missing;
+  std::set<std::filesystem::path> files;
+  for (Index i = 0; i < inputs.count(); ++i) files.insert(std::filesystem::weakly_canonical(inputs.name(i), missing));
+  for (Index i = 0; i < inputs.count(); ++i) {
+    const std::filesystem::path file = picture_file(inputs, i, folder);
+    if (files.contains(std::filesystem::weakly_canonical(file, missing))) {
+      throw UsageError(file.string() +
+                       ": found an input where its reconstruction would be written, expected another "
+                       "folder for -o");
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <tessera/data/image_array.hpp>
 #include <tessera/data/photographs.hpp>
 
+#include "inputs.hpp"
 #include "program.hpp"
 #include "training_run.hpp"
 
@@ -56,11 +57,6 @@ TrainOptions complete_options(const TrainArguments& a) {
     throw UsageError(error.what());
   }
   return options;
-}
-
-bool is_array(const std::filesystem::path& data) {
-  std::error_code error;
-  return data.extension() == ".npy" && !std::filesystem::is_directory(data, error);
 }
 
 std::string augment_of(const TrainArguments& a) {

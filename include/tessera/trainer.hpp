@@ -112,12 +112,7 @@ class Trainer {
   /// Writes model files that load without being told their Config. Throws Error(file_access), or bad_argument where
   /// there is no average.
   void save_weights(const std::filesystem::path& path) const { save_model(path, weights_.view()); }
-  void save_averaged_weights(const std::filesystem::path& path) const {
-    if (average_.size() == 0) {
-      throw Error(ErrorCode::bad_argument, "Trainer::save_averaged_weights", "no average", "ema_decay above 0");
-    }
-    save_model(path, average_.view());
-  }
+  void save_averaged_weights(const std::filesystem::path& path) const { save_model(path, average_.view()); }
 
   /// Writes everything that `resume` needs, atomically: a killed program leaves the last checkpoint whole.
   void save_checkpoint(const std::filesystem::path& path) const {

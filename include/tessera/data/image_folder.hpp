@@ -29,7 +29,8 @@ inline std::vector<std::filesystem::path> list_images(const std::filesystem::pat
   std::filesystem::recursive_directory_iterator entry(folder, error), end;
   for (; !error && entry != end; entry.increment(error)) {
     std::error_code unreadable;
-    if (!leave_out.empty() && std::filesystem::equivalent(entry->path(), leave_out, unreadable)) {
+    if (!leave_out.empty() && entry->is_directory(unreadable) &&
+        std::filesystem::equivalent(entry->path(), leave_out, unreadable)) {
       entry.disable_recursion_pending();
       continue;
     }

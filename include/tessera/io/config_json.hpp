@@ -24,10 +24,11 @@ inline std::string to_json_text(const Config& config) {
   return nlohmann::json(config).dump();
 }
 
-/// Whether a text is meant to be a Config: another program's JSON has none of its first fields, or deeper inside.
+/// Whether a text is meant to be a Config: another program's JSON has its fields deeper inside, or not at all. A text
+/// that is no JSON counts, so that whoever reads it says what is wrong.
 inline bool is_config_json(std::string_view text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  return json.is_object() && json.contains("codebook_size") && json.contains("patch_size");
+  return json.is_discarded() || (json.is_object() && json.contains("codebook_size") && json.contains("patch_size"));
 }
 
 /// subject: the file that the text comes from. Throws Error(bad_file) when a field is missing, unknown, of another type

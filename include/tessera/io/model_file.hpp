@@ -104,10 +104,16 @@ inline void append_parameters(std::vector<TensorToWrite>& tensors, const std::st
   }
 }
 
-/// Writes a model that loads without being told its Config. Throws Error(file_access).
+/// Writes a model that loads without being told its Config. Throws Error: file_access, or bad_argument where the buffer
+/// is shorter than the parameters, as the moving average of a trainer that keeps none.
 inline void save_parameters(const std::filesystem::path& path, const Config& config,
                             const std::vector<Parameter>& parameters, View<const float> buffer,
                             Storage storage = Storage::float32) {
+  const Index needed = parameters.empty() ? 0 : parameters.back().offset + parameters.back().dims.count();
+  if (static_cast<Index>(buffer.size()) < needed) {
+    throw Error(ErrorCode::bad_argument, path.string(), std::to_string(buffer.size()) + " values to save",
+                std::to_string(needed));
+  }
   std::vector<TensorToWrite> tensors;
   append_parameters(tensors, "", parameters, buffer, storage);
   write_safetensors(path, tensors, {{config_key, to_json_text(config)}});
