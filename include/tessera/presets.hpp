@@ -5,6 +5,62 @@
 
 namespace tessera::presets {
 
+namespace detail {
+
+inline constexpr TransformerConfig small{.dim = 512, .depth = 8, .heads = 8};
+inline constexpr TransformerConfig base{.dim = 768, .depth = 12, .heads = 12};
+inline constexpr TransformerConfig large{.dim = 1024, .depth = 24, .heads = 16};
+
+constexpr Config titok(TransformerConfig encoder, TransformerConfig decoder, Index tokens) {
+  return {.image = {256, 256},
+          .patch_size = 16,
+          .encoder = encoder,
+          .decoder = decoder,
+          .latent_tokens = tokens,
+          .class_token = true,
+          .codebook_size = 8192,
+          .code_dim = 64};
+}
+
+/// With the quantizer taken out: a Gaussian of `dim` values for each token.
+constexpr Config continuous(Config c, Index dim) {
+  c.codebook_size = 0;
+  c.code_dim = dim;
+  c.quantize_mode = QuantizeMode::vae;
+  return c;
+}
+
+constexpr Config text_aware(Config c, TextConfig text) {
+  c.text = text;
+  return c;
+}
+
+/// CLIP's 77 embeddings of 768 values.
+constexpr Config tatitok(TransformerConfig encoder, TransformerConfig decoder, Index tokens) {
+  return text_aware(titok(encoder, decoder, tokens), {.length = 77, .width = 768});
+}
+
+/// The first published models: MaskGIT-VQGAN's decoder at the end, and a bug that their weights rely on.
+constexpr Config legacy(Config c, PixelDecoderConfig pixel_decoder) {
+  c.reinterpreted_latents = true;
+  c.pixel_decoder = pixel_decoder;
+  return c;
+}
+
+constexpr Config titok_legacy(TransformerConfig encoder, TransformerConfig decoder, Index tokens) {
+  Config c = titok(encoder, decoder, tokens);
+  c.codebook_size = 4096;
+  c.code_dim = 12;
+  c.metric = Metric::cosine;
+  return legacy(c, {.hidden_channels = 128,
+                    .channel_mult = {1, 1, 2, 2, 4},
+                    .res_blocks = 2,
+                    .z_channels = 256,
+                    .codebook_size = 1024});
+}
+
+}  // namespace detail
+
 /// The reference description's model: one token per 64 x 64 patch, codes as wide as the network.
 inline constexpr Config patch_256{.image = {256, 256},
                                   .patch_size = 64,
@@ -87,14 +143,35 @@ inline constexpr Config tiny_titok_vq{.image = {32, 32},
                                       .class_token = true,
                                       .codebook_size = 48,
                                       .code_dim = 12};
-inline constexpr Config tiny_titok_cosine{.image = {32, 32},
-                                          .patch_size = 8,
-                                          .encoder = {.dim = 32, .depth = 2, .heads = 4},
-                                          .decoder = {.dim = 48, .depth = 2, .heads = 3},
-                                          .latent_tokens = 6,
-                                          .class_token = true,
-                                          .codebook_size = 48,
-                                          .code_dim = 12,
-                                          .metric = Metric::cosine};
+inline constexpr Config tiny_titok_cosine = [] {
+  Config c = tiny_titok_vq;
+  c.metric = Metric::cosine;
+  return c;
+}();
+inline constexpr Config tiny_titok_vae = detail::continuous(tiny_titok_vq, 12);
+inline constexpr Config tiny_tatitok_vq = detail::text_aware(tiny_titok_vq, {.length = 7, .width = 20});
+inline constexpr Config tiny_tatitok_vae = detail::text_aware(tiny_titok_vae, {.length = 7, .width = 20});
+inline constexpr Config tiny_titok_legacy = detail::legacy(
+    tiny_titok_cosine,
+    {.hidden_channels = 32, .channel_mult = {1, 1, 1, 2}, .res_blocks = 2, .z_channels = 16, .codebook_size = 64});
+
+/// The published checkpoints of TiTok (Yu et al. 2024, arXiv:2406.07550) and TA-TiTok (Kim et al. 2025,
+/// arXiv:2501.07730), with the names of their files: the encoder's and the decoder's size (one letter for both if they
+/// are equal), then the number of tokens. All of 256 x 256 images in [0, 1].
+inline constexpr Config titok_l32 = detail::titok_legacy(detail::large, detail::large, 32);
+inline constexpr Config titok_b64 = detail::titok_legacy(detail::base, detail::base, 64);
+inline constexpr Config titok_s128 = detail::titok_legacy(detail::small, detail::small, 128);
+inline constexpr Config titok_bl64_vq8k = detail::titok(detail::base, detail::large, 64);
+inline constexpr Config titok_bl128_vq8k = detail::titok(detail::base, detail::large, 128);
+inline constexpr Config titok_sl256_vq8k = detail::titok(detail::small, detail::large, 256);
+inline constexpr Config titok_ll32_vae_c16 = detail::continuous(detail::titok(detail::large, detail::large, 32), 16);
+inline constexpr Config titok_bl64_vae_c16 = detail::continuous(titok_bl64_vq8k, 16);
+inline constexpr Config titok_bl128_vae_c16 = detail::continuous(titok_bl128_vq8k, 16);
+inline constexpr Config tatitok_bl32_vq = detail::tatitok(detail::base, detail::large, 32);
+inline constexpr Config tatitok_bl64_vq = detail::tatitok(detail::base, detail::large, 64);
+inline constexpr Config tatitok_bl128_vq = detail::tatitok(detail::base, detail::large, 128);
+inline constexpr Config tatitok_bl32_vae = detail::continuous(tatitok_bl32_vq, 16);
+inline constexpr Config tatitok_bl64_vae = detail::continuous(tatitok_bl64_vq, 16);
+inline constexpr Config tatitok_sl128_vae = detail::continuous(detail::tatitok(detail::small, detail::large, 128), 16);
 
 }  // namespace tessera::presets

@@ -91,7 +91,7 @@ inline void load_checkpoint(const std::filesystem::path& path, const Config& con
                             const std::vector<Parameter>& parameters, TrainerState& state) {
   const SafetensorsFile file(path);
   const std::string& stated = detail::checkpoint_metadata(file, config_key);
-  if (stated != to_json_text(config)) {
+  if (config_from_json_text(stated, file.path()) != config) {
     throw Error(ErrorCode::mismatch, file.path(), "a checkpoint of config " + stated, to_json_text(config));
   }
   detail::check_options(file, options);
