@@ -13,6 +13,7 @@ void patches(auto&& f) {
   f(shape<1, 6, 9, 3>, 1);
   f(shape<3, 8, 24, 8>, 2);
   f(shape<8, 14, 7, 7>, 1);
+  f(shape<3, 32, 48, 16>, 2);
 }
 
 }  // namespace tessera::cases

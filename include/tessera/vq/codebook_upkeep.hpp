@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include <tessera/core/copy.hpp>
 #include <tessera/vq/codebook_use.hpp>
 #include <tessera/vq/kmeans.hpp>
 
@@ -51,7 +52,7 @@ class CodebookUpkeep : public CodebookState {
   void observe(View<const float> z, View<const Token> ids) {
     const Index rows = static_cast<Index>(z.size()) / C;
     for (Index r = 0; r < rows; ++r) {
-      std::copy_n(z.data() + r * C, C, recent.data() + (recent_seen % recent_capacity) * C);
+      copy_values(z.data() + r * C, C, recent.data() + (recent_seen % recent_capacity) * C);
       ++recent_seen;
     }
     for (const Token id : ids) ++counts[static_cast<std::size_t>(id)];
@@ -119,7 +120,7 @@ class CodebookUpkeep : public CodebookState {
 
   [[nodiscard]] Index recent_rows() const { return std::min<Index>(recent_seen, recent_capacity); }
   void copy_recent(Index row, View<float> codes, Index k) const {
-    std::copy_n(recent.data() + row * C, C, codes.data() + k * C);
+    copy_values(recent.data() + row * C, C, codes.data() + k * C);
   }
 };
 

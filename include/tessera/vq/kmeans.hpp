@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tessera/backend/concept.hpp>
+#include <tessera/core/copy.hpp>
 #include <tessera/core/parallel.hpp>
 #include <tessera/core/random.hpp>
 
@@ -67,7 +68,7 @@ inline void kmeans_plus_plus(View<const float> points, Index rows, Index C, View
   detail::NearestDistances nearest(points, rows, C);
   for (Index k = 0; k < K; ++k) {
     const Index chosen = k == 0 ? random.below(rows) : nearest.draw(random);
-    std::copy_n(points.data() + chosen * C, C, codes.data() + k * C);
+    copy_values(points.data() + chosen * C, C, codes.data() + k * C);
     nearest.add_centre(codes.data() + k * C);
   }
 }

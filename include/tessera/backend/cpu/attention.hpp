@@ -16,6 +16,7 @@
 #include <tessera/backend/cpu/micro_kernel.hpp>
 #include <tessera/backend/cpu/transpose.hpp>
 #include <tessera/backend/cpu/vector_math.hpp>
+#include <tessera/core/copy.hpp>
 #include <tessera/core/parallel.hpp>
 #include <tessera/core/types.hpp>
 
@@ -173,7 +174,7 @@ struct HeadAttention {
         (L::broadcast(1.0F) / total[group]).store(inverse + group * lanes);
       }
       scale_sums(rows, inverse);
-      for (Index r = 0; r < rows; ++r) std::copy_n(sums + r * padded, d, y + r * D);
+      for (Index r = 0; r < rows; ++r) copy_values(sums + r * padded, d, y + r * D);
       for (Index r = 0; log_sum_exp != nullptr && r < rows; ++r) log_sum_exp[r] = highest[r] + portable_log(sum[r]);
     }
 
@@ -265,7 +266,7 @@ struct HeadAttention {
     void finish(Index keys, float* dk, float* dv) const {
       for (Index key = 0; key < keys; ++key) {
         for (Index i = 0; i < d; ++i) dk[key * kv_stride + i] = scale() * dk_block[key * padded + i];
-        std::copy_n(dv_block + key * padded, d, dv + key * kv_stride);
+        copy_values(dv_block + key * padded, d, dv + key * kv_stride);
       }
     }
 

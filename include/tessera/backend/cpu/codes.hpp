@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <tessera/backend/cpu/loops.hpp>
+#include <tessera/core/copy.hpp>
 
 namespace tessera::cpu_detail {
 
@@ -15,7 +16,7 @@ struct CodesOps {
   template <Index C>
   static void gather_codes(Shape<C>, Index rows, View<const float> codes, View<const Token> ids, View<float> zq) {
     parallel_ranges(rows, C, [&](Index begin, Index end) {
-      for (Index r = begin; r < end; ++r) std::copy_n(codes.data() + ids[r] * C, C, zq.data() + r * C);
+      for (Index r = begin; r < end; ++r) copy_values(codes.data() + ids[r] * C, C, zq.data() + r * C);
     });
   }
   /// Threads share the columns, so each value is added to in the order of the rows.

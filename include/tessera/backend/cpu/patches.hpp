@@ -1,8 +1,7 @@
 // Images [batch, C, H, W] as patches, row by row of the grid, and back.
 #pragma once
 
-#include <algorithm>
-
+#include <tessera/core/copy.hpp>
 #include <tessera/core/parallel.hpp>
 #include <tessera/core/types.hpp>
 
@@ -17,7 +16,7 @@ struct PatchesOps {
       const float* from = image.data() + pixel;
       float* to = patches.data() + patch * C * P * P;
       for (Index c = 0; c < C; ++c) {
-        for (Index row = 0; row < P; ++row) std::copy_n(from + (c * H + row) * W, P, to + (c * P + row) * P);
+        for (Index row = 0; row < P; ++row) copy_values(from + (c * H + row) * W, P, to + (c * P + row) * P);
       }
     });
   }

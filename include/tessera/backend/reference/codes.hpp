@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <tessera/core/copy.hpp>
 #include <tessera/core/types.hpp>
 
 namespace tessera::reference_detail {
@@ -12,7 +13,7 @@ template <class T>
 struct CodesOps {
   template <Index C>
   static void gather_codes(Shape<C>, Index rows, View<const T> codes, View<const Token> ids, View<T> zq) {
-    for (Index r = 0; r < rows; ++r) std::copy_n(codes.data() + ids[r] * C, C, zq.data() + r * C);
+    for (Index r = 0; r < rows; ++r) copy_values(codes.data() + ids[r] * C, C, zq.data() + r * C);
   }
   template <Index C>
   static void gather_codes_backward(Shape<C>, Index rows, View<const T> dzq, View<const Token> ids, View<T> dcodes) {
