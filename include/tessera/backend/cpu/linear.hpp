@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 
 #include <tessera/backend/cpu/panel_product.hpp>
 #include <tessera/backend/cpu/vector_math.hpp>
@@ -116,59 +115,6 @@ struct FinishLinearBackward {
   }
 };
 
-/// Rows, outputs and panels of one step of the weight gradient. Their part of x (256 KiB with AVX-512), of dy (192 KiB)
-/// and of dweight (192 KiB) fit L2.
-inline constexpr Index gradient_rows = 256;
-inline constexpr Index gradient_outputs = 192;
-inline constexpr Index gradient_panels = 4;
-
-/// Copies `outputs` columns of dy into tiles [gradient_rows, tile_rows], one behind the other.
-template <class Arch>
-void pack_left_tiles(Index depth, Index outputs, const float* dy, Index stride, float* tiles) {
-  constexpr Index height = tile_rows<Arch>;
-  constexpr Index group = 8 * height;  // reads whole cache lines, and writes to few pages at a time
-  for (Index first = 0; first < outputs; first += group) {
-    const Index last = std::min(first + group, outputs);
-    for (Index k = 0; k < depth; ++k) {
-      const float* const row = dy + k * stride;
-      float* to = tiles + first * gradient_rows + k * height;
-      Index o = first;
-      for (; o + height <= last; o += height, to += gradient_rows * height) {
-        std::memcpy(to, row + o, height * sizeof(float));  // of constant size: three moves, where copy_n is a call
-      }
-      if (o < last) std::copy_n(row + o, last - o, to);
-    }
-  }
-}
-
-/// dweight [out, in] += dy^T x for outputs [first, last) and columns [column, end), with x [rows, in], dy [rows, out].
-/// Both go through copies on the stack: in place, every step of k would read another page.
-template <class Arch>
-void add_weight_gradient(Index first, Index last, Index column, Index end, Index rows, Index in, Index out,
-                         const float* x, const float* dy, float* dweight) {
-  constexpr Index width = tile_columns<Arch>;
-  constexpr Index height = tile_rows<Arch>;
-  static_assert(gradient_outputs % height == 0);
-  alignas(alignment) float panels[gradient_panels * gradient_rows * width];  // of x [gradient_rows, tile_columns]
-  alignas(alignment) float tiles[gradient_outputs * gradient_rows];          // of dy [gradient_rows, tile_rows]
-  const Index row_blocks = ceil_div(rows, gradient_rows);
-  for (Index block = 0; block < row_blocks; ++block) {
-    const Index k = part_begin(rows, block, row_blocks);
-    const Index depth = part_begin(rows, block + 1, row_blocks) - k;
-    pack_left_tiles<Arch>(depth, last - first, dy + k * out + first, out, tiles);
-    for (Index c = column; c < end; c += width) {
-      pack_panel<Arch>(depth, std::min(width, end - c), x + k * in + c, in, panels + (c - column) * gradient_rows);
-    }
-    for (Index o = first; o < last; o += height) {
-      for (Index c = column; c < end; c += width) {
-        multiply_tile<Arch>(std::min(height, last - o), std::min(width, end - c), depth,
-                            {tiles + (o - first) * gradient_rows, 1, height},
-                            {panels + (c - column) * gradient_rows, width}, true, dweight + o * in + c, in);
-      }
-    }
-  }
-}
-
 /// Outputs of one task of the bias gradient: eight sums in registers hide the latency of addition.
 inline constexpr Index bias_outputs = 8 * lanes;
 
@@ -216,8 +162,8 @@ struct LinearOps {
     const FinishLinear<Arch> finish{Out, epilogue.gelu, data_or_null(epilogue.pre_activation),
                                     data_or_null(epilogue.residual), y.data()};
     const bool finished = !finish.gelu && finish.pre_activation == nullptr && finish.residual == nullptr;
-    multiply_panels<Arch>(rows, In, Out, x.data(), packed.data(), {data_or_null(epilogue.bias), y.data(), !finished},
-                          finish);
+    multiply_panels<Arch>(rows, In, Out, LeftRows{x.data(), In}, packed.data(), {data_or_null(epilogue.bias), false},
+                          {y.data(), !finished}, finish);
   }
 
   template <Index In, Index Out>
@@ -227,35 +173,44 @@ struct LinearOps {
     const FinishLinearBackward<Arch> finish{In, data_or_null(epilogue.gelu_input), data_or_null(epilogue.residual),
                                             dx.data()};
     const bool finished = finish.gelu_input == nullptr && finish.residual == nullptr;
-    multiply_panels<Arch>(rows, Out, In, dy.data(), packed_transposed.data(), {nullptr, dx.data(), !finished}, finish);
+    multiply_panels<Arch>(rows, Out, In, LeftRows{dy.data(), Out}, packed_transposed.data(), {nullptr, false},
+                          {dx.data(), !finished}, finish);
   }
 
-  /// None: panels of x go over the stack.
+  /// A block of rows of dy in tiles, then of x in panels.
   template <Index In, Index Out>
-  static constexpr Index linear_backward_scratch(Shape<In, Out>, Index) {
-    return 0;
+  static constexpr Index linear_backward_scratch(Shape<In, Out>, Index rows) {
+    const Index depth = std::min(rows, gradient_rows<In, Out>);
+    return left_tiles_size<Arch>(Out, depth) + packed_size<Arch>(depth, In);
   }
 
+  /// dweight += dy^T x.
   template <Index In, Index Out>
   static void linear_backward_weight(Shape<In, Out>, Index rows, View<const float> x, View<const float> dy,
-                                     View<float> /*scratch*/, View<float> dweight, View<float> dbias) {
-    const Index panels = panel_count<Arch>(In);
-    Index blocks = ceil_div(Out, gradient_outputs);
-    const Index groups = ceil_div(panels, gradient_panels);
-    // Every cut of the outputs packs x once more, so small products are cut only as far as there are threads.
-    const Index cuts = ceil_div(thread_count(), blocks * groups);
-    blocks = std::min(blocks * cuts, ceil_div(Out, tile_rows<Arch>));
-    const Index bias_tasks = dbias.empty() ? 0 : ceil_div(Out, bias_outputs);
-    parallel_for(bias_tasks + groups * blocks, [&](Index i) {
-      if (i < bias_tasks) return add_bias_gradient<Arch>(i * bias_outputs, rows, Out, dy.data(), dbias.data());
-      const Index block = (i - bias_tasks) / groups;
-      const Index group = (i - bias_tasks) % groups;
-      const Index column = part_begin(panels, group, groups) * tile_columns<Arch>;
-      const Index end = std::min(In, part_begin(panels, group + 1, groups) * tile_columns<Arch>);
-      add_weight_gradient<Arch>(part_begin(Out, block, blocks), part_begin(Out, block + 1, blocks), column, end, rows,
-                                In, Out, x.data(), dy.data(), dweight.data());
+                                     View<float> scratch, View<float> dweight, View<float> dbias) {
+    const Index blocks = ceil_div(rows, gradient_rows<In, Out>);
+    const auto finished = [](Index, Index, Index, Index, const float*) {};
+    for (Index block = 0; block < blocks; ++block) {
+      const Index first = part_begin(rows, block, blocks);
+      const Index depth = part_begin(rows, block + 1, blocks) - first;
+      float* const tiles = scratch.data();
+      float* const panels = tiles + left_tiles_size<Arch>(Out, depth);
+      pack_left_tiles<Arch>(Out, depth, dy.data() + first * Out, tiles);
+      pack_rows<Arch>(depth, In, x.data() + first * In, panels);
+      multiply_panels<Arch>(Out, depth, In, LeftTiles<Arch>{tiles, depth}, panels, {nullptr, true},
+                            {dweight.data(), false}, finished);
+    }
+    if (dbias.empty()) return;
+    parallel_for(ceil_div(Out, bias_outputs), [&](Index i) {
+      add_bias_gradient<Arch>(i * bias_outputs, rows, Out, dy.data(), dbias.data());
     });
   }
+
+ private:
+  /// Rows of x and dy that are packed together: few enough for their copies to stay in cache until they are read, and
+  /// enough to make little of loading and storing dweight.
+  template <Index In, Index Out>
+  static constexpr Index gradient_rows = std::clamp<Index>(196608 / (In + Out), 192, 768);
 };
 
 }  // namespace tessera::cpu_detail
