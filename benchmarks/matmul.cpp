@@ -66,7 +66,7 @@ void run(cases::LinearCase<In, Out> c, int threads, const std::string& filter) {
   const Floats bias = random_floats(Out, 4);
   Floats packed(Cpu::packed_weight_size(c.size));
   Floats y(rows * Out);
-  Floats pre_activation(rows * Out);
+  Floats gelu_slope(rows * Out);
   Floats dx(rows * In);
   Floats dweight(In * Out);
   Floats dbias(Out);
@@ -90,7 +90,7 @@ void run(cases::LinearCase<In, Out> c, int threads, const std::string& filter) {
     if (wanted("linear gelu")) {
       time("linear gelu" + suffix, threads, flops, [&] {
         Cpu::linear(c.size, rows, x_view, packed_view,
-                    {.bias = bias_view, .gelu = true, .pre_activation = pre_activation.view()}, y.view());
+                    {.bias = bias_view, .gelu = true, .gelu_slope = gelu_slope.view()}, y.view());
       });
     }
   }

@@ -25,15 +25,16 @@ Values counting(Index size) {
 
 }  // namespace
 
-TEST_CASE("linear: y = residual + gelu(x W^T + bias), and the value before gelu") {
+TEST_CASE("linear: y = residual + gelu(x W^T + bias), and the slope of gelu") {
   const Values x{1, 2, 3};
   const Values weight{1, 0, -1, 0.5, 0.5, 0.5};
   const Values bias{2, -2};
   const Values residual{10, 20};
   Values y(2, unset);
-  Values pre(2, unset);
-  B::linear(shape<3, 2>, 1, x, weight, {.bias = bias, .gelu = true, .pre_activation = pre, .residual = residual}, y);
-  CHECK(pre == Values{0, 1});
+  Values slope(2, unset);
+  B::linear(shape<3, 2>, 1, x, weight, {.bias = bias, .gelu = true, .gelu_slope = slope, .residual = residual}, y);
+  CHECK(slope[0] == 0.5);
+  CHECK(slope[1] == doctest::Approx(1.0833154705876864).epsilon(1e-15));  // Phi(1) + phi(1)
   CHECK(y[0] == 10);
   CHECK(y[1] == doctest::Approx(20.841344746068543).epsilon(1e-15));  // Phi(1) = 0.8413447...
 }

@@ -11,14 +11,14 @@ template <class S>
 struct LinearEpilogue {
   View<const S> bias{};      // [Out] or empty
   bool gelu = false;         // exact: x * (1 + erf(x / sqrt(2))) / 2
-  View<S> pre_activation{};  // [rows, Out] or empty: receives pre, for the backward pass
+  View<S> gelu_slope{};      // [rows, Out] or empty: receives gelu'(pre), for the backward pass
   View<const S> residual{};  // [rows, Out] or empty; may be y itself
 };
 
-/// What `linear_backward_input` does: dx = residual + (dy W) * gelu'(gelu_input).
+/// What `linear_backward_input` does: dx = residual + (dy W) * gelu_slope.
 template <class S>
 struct LinearBackwardEpilogue {
-  View<const S> gelu_input{};  // [rows, In] or empty: the pre-activation under x = gelu(pre)
+  View<const S> gelu_slope{};  // [rows, In] or empty: what linear wrote beside x = gelu(pre)
   View<const S> residual{};    // [rows, In] or empty; may be dx itself
 };
 

@@ -39,7 +39,7 @@ struct Linear {
     B::linear(shape<In, Out>, rows, x, w.packed.forward, epilogue, y);
   }
 
-  /// Overwrites dx: residual + (dy W) * gelu'(gelu_input).
+  /// Overwrites dx: residual + (dy W) * gelu_slope.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward_input(const Tensors<T>& w, Index rows, View<const S> dy, View<S> dx,
                              LinearBackwardEpilogue<S> epilogue = {}) {

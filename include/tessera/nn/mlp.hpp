@@ -30,19 +30,19 @@ struct Mlp {
 
   template <class S>
   struct Saved {
-    View<S> hidden{};          // [rows, Hidden], after GELU
-    View<S> pre_activation{};  // [rows, Hidden], before it; empty where there is no backward
+    View<S> hidden{};      // [rows, Hidden], after GELU
+    View<S> gelu_slope{};  // [rows, Hidden], its slope there; empty where there is no backward
 
     constexpr void visit(auto& v, Index rows, bool training) {
       v(hidden, rows * Hidden);
-      if (training) v(pre_activation, rows * Hidden);
+      if (training) v(gelu_slope, rows * Hidden);
     }
   };
 
   template <Backend B, class T, class S = typename B::Scalar>
   static void forward(const Tensors<T>& w, Index rows, View<const S> x, View<const S> residual, View<S> y,
                       const Saved<S>& saved) {
-    Expand::template forward<B>(w.c_fc, rows, x, saved.hidden, {.gelu = true, .pre_activation = saved.pre_activation});
+    Expand::template forward<B>(w.c_fc, rows, x, saved.hidden, {.gelu = true, .gelu_slope = saved.gelu_slope});
     Project::template forward<B>(w.c_proj, rows, View<const S>(saved.hidden), y, {.residual = residual});
   }
 
@@ -64,7 +64,7 @@ struct Mlp {
                        View<S> dx, const Scratch<S>& scratch, const Tensors<S>& d) {
     const View<const S> dhidden = scratch.dhidden;
     Project::template backward_weight<B>(rows, View<const S>(saved.hidden), dy, scratch.products, d.c_proj);
-    Project::template backward_input<B>(w.c_proj, rows, dy, scratch.dhidden, {.gelu_input = saved.pre_activation});
+    Project::template backward_input<B>(w.c_proj, rows, dy, scratch.dhidden, {.gelu_slope = saved.gelu_slope});
     Expand::template backward_weight<B>(rows, x, dhidden, scratch.products, d.c_fc);
     Expand::template backward_input<B>(w.c_fc, rows, dhidden, dx);
   }

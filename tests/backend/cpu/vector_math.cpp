@@ -29,8 +29,8 @@ Lanes exp_of(const Lanes& x) {
 Lanes gelu_of(const Lanes& x) {
   return gelu(x);
 }
-Lanes gelu_derivative_of(const Lanes& x) {
-  return gelu_derivative(x);
+Lanes gelu_slope_of(const Lanes& x) {
+  return gelu_and_slope(x).slope;
 }
 
 /// The largest error(x, function(x)) over evenly spaced x.
@@ -97,16 +97,20 @@ TEST_CASE("gelu of very large values and of NaN") {
   CHECK(std::abs(at(gelu_of, -1e30F)) <= 2e-7F);
   CHECK(std::abs(at(gelu_of, -infinity)) <= 2e-7F);
   CHECK(std::isnan(at(gelu_of, not_a_number)));
+  // Training and inference see the same activations.
+  for (float x = -6.5F; x < 6.5F; x += 0.01F) {
+    CHECK(at([](const Lanes& v) { return gelu_and_slope(v).value; }, x) == at(gelu_of, x));
+  }
 }
 
-TEST_CASE("gelu's derivative is exact to 3e-7") {
+TEST_CASE("gelu's slope is exact to 3e-7") {
   const auto error = [](double x, float y) {
     const double density = std::exp(-0.5 * x * x) / std::sqrt(2.0 * 3.14159265358979323846);
     return std::abs(static_cast<double>(y) - (0.5 * std::erfc(-x / std::sqrt(2.0)) + x * density));
   };
-  CHECK(worst(gelu_derivative_of, -12.0, 12.0, 4'000'000, error) <= 3e-7);
-  CHECK(at(gelu_derivative_of, 0.0F) == 0.5F);
-  CHECK(at(gelu_derivative_of, infinity) == doctest::Approx(1.0).epsilon(3e-7));
-  CHECK(std::abs(at(gelu_derivative_of, -infinity)) <= 3e-7F);
-  CHECK(std::isnan(at(gelu_derivative_of, not_a_number)));
+  CHECK(worst(gelu_slope_of, -12.0, 12.0, 4'000'000, error) <= 3e-7);
+  CHECK(at(gelu_slope_of, 0.0F) == 0.5F);
+  CHECK(at(gelu_slope_of, infinity) == doctest::Approx(1.0).epsilon(3e-7));
+  CHECK(std::abs(at(gelu_slope_of, -infinity)) <= 3e-7F);
+  CHECK(std::isnan(at(gelu_slope_of, not_a_number)));
 }

@@ -20,14 +20,14 @@ void check_mlp(Index rows) {
   };
   const auto backward = [rows](const std::vector<Values<double>>& in, const Values<double>& dy, auto& d) {
     using B = reference<double>;
-    Values<double> pre = gradients::poisoned<double>(rows * Out);
-    Values<double> hidden = pre;
-    Values<double> dpre = pre;
+    Values<double> slope = gradients::poisoned<double>(rows * Out);
+    Values<double> hidden = slope;
+    Values<double> dpre = slope;
     Values<double> scratch1(B::linear_backward_scratch(shape<In, Out>, rows));
     Values<double> scratch2(B::linear_backward_scratch(shape<Out, In>, rows));
-    B::linear(shape<In, Out>, rows, in[0], in[1], {.bias = in[2], .gelu = true, .pre_activation = pre}, hidden);
+    B::linear(shape<In, Out>, rows, in[0], in[1], {.bias = in[2], .gelu = true, .gelu_slope = slope}, hidden);
     B::linear_backward_weight(shape<Out, In>, rows, hidden, dy, scratch2, d[3], d[4]);
-    B::linear_backward_input(shape<Out, In>, rows, dy, in[3], {.gelu_input = pre}, dpre);
+    B::linear_backward_input(shape<Out, In>, rows, dy, in[3], {.gelu_slope = slope}, dpre);
     B::linear_backward_weight(shape<In, Out>, rows, in[0], dpre, scratch1, d[1], d[2]);
     B::linear_backward_input(shape<In, Out>, rows, dpre, in[1], {.residual = dy}, d[0]);
   };

@@ -65,30 +65,33 @@ template <class Arch>
 struct FinishLinear {
   Index out;
   bool gelu;
-  float* pre_activation;  // [rows, out] or null
+  float* gelu_slope;      // [rows, out] or null
   const float* residual;  // [rows, out] or null
   float* y;               // [rows, out]
 
   void operator()(Index row, Index rows, Index column, Index columns, const float* sums) const {
     const Index first = row * out + column;
-    float* const pre = offset_or_null(pre_activation, first);
-    const float* const added = offset_or_null(residual, first);
-    float* const to = y + first;
-    if (gelu) {
+    float* const slope = offset_or_null(gelu_slope, first);
+    const auto finish = [&](auto&& activate) __attribute__((always_inline)) {
+      const float* const added = offset_or_null(residual, first);
+      float* const to = y + first;
       for_each_group<Arch>(
           rows, columns, out, sums, [=](Index at, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
-            if (pre != nullptr) group.store(value, pre + at);
-            value = cpu_detail::gelu(value);
+            value = activate(at, group, value);
             if (added != nullptr) value = group.load(added + at) + value;
             group.store(value, to + at);
           });
+    };
+    if (!gelu) {
+      finish([](Index, auto, Lanes<Arch> value) __attribute__((always_inline)) { return value; });
+    } else if (slope == nullptr) {
+      finish([](Index, auto, Lanes<Arch> value) __attribute__((always_inline)) { return cpu_detail::gelu(value); });
     } else {
-      for_each_group<Arch>(
-          rows, columns, out, sums, [=](Index at, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
-            if (pre != nullptr) group.store(value, pre + at);
-            if (added != nullptr) value = group.load(added + at) + value;
-            group.store(value, to + at);
-          });
+      finish([=](Index at, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
+        const GeluAndSlope<Arch> both = gelu_and_slope(value);
+        group.store(both.slope, slope + at);
+        return both.value;
+      });
     }
   }
 };
@@ -97,18 +100,18 @@ struct FinishLinear {
 template <class Arch>
 struct FinishLinearBackward {
   Index in;
-  const float* gelu_input;  // [rows, in] or null
+  const float* gelu_slope;  // [rows, in] or null
   const float* residual;    // [rows, in] or null
   float* dx;                // [rows, in]
 
   void operator()(Index row, Index rows, Index column, Index columns, const float* sums) const {
     const Index first = row * in + column;
-    const float* const gelu_at = offset_or_null(gelu_input, first);
+    const float* const slope = offset_or_null(gelu_slope, first);
     const float* const added = offset_or_null(residual, first);
     float* const to = dx + first;
     for_each_group<Arch>(
         rows, columns, in, sums, [=](Index at, auto group, Lanes<Arch> value) __attribute__((always_inline)) {
-          if (gelu_at != nullptr) value = value * gelu_derivative(group.load(gelu_at + at));
+          if (slope != nullptr) value = value * group.load(slope + at);
           if (added != nullptr) value = group.load(added + at) + value;
           group.store(value, to + at);
         });
@@ -159,9 +162,9 @@ struct LinearOps {
   template <Index In, Index Out>
   static void linear(Shape<In, Out>, Index rows, View<const float> x, View<const float> packed,
                      LinearEpilogue<float> epilogue, View<float> y) {
-    const FinishLinear<Arch> finish{Out, epilogue.gelu, data_or_null(epilogue.pre_activation),
+    const FinishLinear<Arch> finish{Out, epilogue.gelu, data_or_null(epilogue.gelu_slope),
                                     data_or_null(epilogue.residual), y.data()};
-    const bool finished = !finish.gelu && finish.pre_activation == nullptr && finish.residual == nullptr;
+    const bool finished = !finish.gelu && finish.residual == nullptr;
     multiply_panels<Arch>(rows, In, Out, LeftRows{x.data(), In}, packed.data(), {data_or_null(epilogue.bias), false},
                           {y.data(), !finished}, finish);
   }
@@ -170,9 +173,9 @@ struct LinearOps {
   static void linear_backward_input(Shape<In, Out>, Index rows, View<const float> dy,
                                     View<const float> packed_transposed, LinearBackwardEpilogue<float> epilogue,
                                     View<float> dx) {
-    const FinishLinearBackward<Arch> finish{In, data_or_null(epilogue.gelu_input), data_or_null(epilogue.residual),
+    const FinishLinearBackward<Arch> finish{In, data_or_null(epilogue.gelu_slope), data_or_null(epilogue.residual),
                                             dx.data()};
-    const bool finished = finish.gelu_input == nullptr && finish.residual == nullptr;
+    const bool finished = finish.gelu_slope == nullptr && finish.residual == nullptr;
     multiply_panels<Arch>(rows, Out, In, LeftRows{dy.data(), Out}, packed_transposed.data(), {nullptr, false},
                           {dx.data(), !finished}, finish);
   }
@@ -201,9 +204,8 @@ struct LinearOps {
                             {dweight.data(), false}, finished);
     }
     if (dbias.empty()) return;
-    parallel_for(ceil_div(Out, bias_outputs), [&](Index i) {
-      add_bias_gradient<Arch>(i * bias_outputs, rows, Out, dy.data(), dbias.data());
-    });
+    parallel_for(ceil_div(Out, bias_outputs),
+                 [&](Index i) { add_bias_gradient<Arch>(i * bias_outputs, rows, Out, dy.data(), dbias.data()); });
   }
 
  private:

@@ -50,7 +50,7 @@ struct LinearOps {
         T pre{};
         for (Index i = 0; i < In; ++i) pre += x[r * In + i] * weight[o * In + i];
         if (!epilogue.bias.empty()) pre += epilogue.bias[o];
-        if (!epilogue.pre_activation.empty()) epilogue.pre_activation[r * Out + o] = pre;
+        if (epilogue.gelu && !epilogue.gelu_slope.empty()) epilogue.gelu_slope[r * Out + o] = gelu_slope(pre);
         const T value = epilogue.gelu ? gelu(pre) : pre;
         y[r * Out + o] = epilogue.residual.empty() ? value : epilogue.residual[r * Out + o] + value;
       }
@@ -64,7 +64,7 @@ struct LinearOps {
       for (Index i = 0; i < In; ++i) {
         T sum{};
         for (Index o = 0; o < Out; ++o) sum += dy[r * Out + o] * weight[o * In + i];
-        if (!epilogue.gelu_input.empty()) sum *= gelu_slope(epilogue.gelu_input[r * In + i]);
+        if (!epilogue.gelu_slope.empty()) sum *= epilogue.gelu_slope[r * In + i];
         dx[r * In + i] = epilogue.residual.empty() ? sum : epilogue.residual[r * In + i] + sum;
       }
     }
