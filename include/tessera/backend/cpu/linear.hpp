@@ -141,6 +141,10 @@ void add_bias_gradient(Index first, Index rows, Index out, const float* dy, floa
   }
 }
 
+/// Rows of x and dy that the weight gradient packs at a time: enough to make little of loading and storing dweight,
+/// which for wide layers is larger than both copies.
+inline constexpr Index gradient_rows = 512;
+
 /// The products of backend/concept.hpp. Sizes need not be multiples of anything.
 template <class Arch>
 struct LinearOps {
@@ -183,7 +187,7 @@ struct LinearOps {
   /// A block of rows of dy in tiles, then of x in panels.
   template <Index In, Index Out>
   static constexpr Index linear_backward_scratch(Shape<In, Out>, Index rows) {
-    const Index depth = std::min(rows, gradient_rows<In, Out>);
+    const Index depth = std::min(rows, gradient_rows);
     return left_tiles_size<Arch>(Out, depth) + packed_size<Arch>(depth, In);
   }
 
@@ -191,7 +195,7 @@ struct LinearOps {
   template <Index In, Index Out>
   static void linear_backward_weight(Shape<In, Out>, Index rows, View<const float> x, View<const float> dy,
                                      View<float> scratch, View<float> dweight, View<float> dbias) {
-    const Index blocks = ceil_div(rows, gradient_rows<In, Out>);
+    const Index blocks = ceil_div(rows, gradient_rows);
     const auto finished = [](Index, Index, Index, Index, const float*) {};
     for (Index block = 0; block < blocks; ++block) {
       const Index first = part_begin(rows, block, blocks);
@@ -207,12 +211,6 @@ struct LinearOps {
     parallel_for(ceil_div(Out, bias_outputs),
                  [&](Index i) { add_bias_gradient<Arch>(i * bias_outputs, rows, Out, dy.data(), dbias.data()); });
   }
-
- private:
-  /// Rows of x and dy that are packed together: few enough for their copies to stay in cache until they are read, and
-  /// enough to make little of loading and storing dweight.
-  template <Index In, Index Out>
-  static constexpr Index gradient_rows = std::clamp<Index>(196608 / (In + Out), 192, 768);
 };
 
 }  // namespace tessera::cpu_detail

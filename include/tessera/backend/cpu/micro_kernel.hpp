@@ -40,10 +40,13 @@ struct RightOperand {
   Index k_stride;
 };
 
-/// Memory that will be needed soon: `lines` cache lines from `data` on come into L2 in every 32 steps of a tile.
+/// Memory that will be needed soon: `lines` cache lines from `data` on come into L2 in every 32 steps of a tile, and a
+/// tile that will be written, its row i at output + i * output_stride, into L1.
 struct Prefetch {
   const float* data = nullptr;
   Index lines = 0;
+  const float* output = nullptr;
+  Index output_stride = 0;
 };
 
 inline constexpr Index prefetch_steps = 32;  // 16 lines in 384 cycles are what memory delivers to one core
@@ -87,6 +90,14 @@ template <class Arch, Index rows, Index groups>
           Batch::load_unaligned(start.data + static_cast<Index>(i) * start.stride + static_cast<Index>(v) * width);
     });
   });
+
+  if (prefetch.output != nullptr) {
+    for (Index i = 0; i < rows; ++i) {
+      for (Index g = 0; g < groups; ++g) {
+        __builtin_prefetch(prefetch.output + i * prefetch.output_stride + g * line, 1);
+      }
+    }
+  }
 
   const float* row[pointers];
   unroll<pointers>([&](auto p) __attribute__((always_inline)) {

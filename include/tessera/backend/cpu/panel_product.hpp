@@ -146,15 +146,20 @@ void multiply_panels(Index rows, Index depth, Index columns, const Left& a, cons
         for (Index tile = first_tile; tile < last_tile; ++tile) {
           const Index row = tile_begin<Arch>(rows, tile);
           const Index tile_height = tile_begin<Arch>(rows, tile + 1) - row;
-          const Prefetch next{b + block_depth * width + (tile - first_tile) * lines_a_tile * line, lines};
+          Prefetch next{b + block_depth * width + (tile - first_tile) * lines_a_tile * line, lines, nullptr, columns};
           const LeftOperand left = a.at(tile, row, k);
           if (output.through_stack) {
             float* const c = sums + (depth_blocks > 1 ? row - tile_begin<Arch>(rows, first_tile) : 0) * width;
+            if (d + 1 == depth_blocks) next.output = output.y + row * columns + column;
             multiply_tile<Arch>(tile_height, ceil_div(tile_width, lanes) * lanes, block_depth, left, {b, width},
                                 d > 0 ? TileStart{c, width} : TileStart{start, 0}, c, width, next);
             if (d + 1 == depth_blocks) finish(row, tile_height, column, tile_width, c);
           } else {
             float* const c = output.y + row * columns + column;
+            // The tile after this one, which will be read too if sums are accumulated.
+            const bool block_ends = tile + 1 == last_tile;
+            const Index next_row = tile_begin<Arch>(rows, block_ends ? first_tile : tile + 1);
+            next.output = output.y + next_row * columns + column + (block_ends && d + 1 == depth_blocks ? width : 0);
             multiply_tile<Arch>(tile_height, tile_width, block_depth, left, {b, width},
                                 d > 0 || from.accumulate ? TileStart{c, columns} : TileStart{start, 0}, c, columns,
                                 next);
