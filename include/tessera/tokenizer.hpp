@@ -68,10 +68,10 @@ class Tokenizer {
   }
 
   /// Writes the weights and the Config; the file loads without being told which. Throws Error: file_access.
-  void save(const std::filesystem::path& path, Storage storage = Storage::float32) const {
+  void save(const std::filesystem::path& path) const {
     AlignedBuffer<float> parameters(Table::size);
     B::download(parameters_.view(), parameters.view());
-    save_parameters(path, config, Table::parameters(), std::as_const(parameters).view(), storage);
+    save_parameters(path, config, Table::parameters(), std::as_const(parameters).view());
   }
 
   /// Bytes of work memory that a tokenizer of this batch owns, beside the weights.

@@ -15,9 +15,6 @@
 
 namespace tessera {
 
-/// How a saved model stores its weights.
-enum class Storage { float32, float16 };
-
 inline constexpr const char* config_key = "tessera.config";
 
 /// The weights' file of a model: the path itself, or model.safetensors in it where it is a folder.
@@ -96,26 +93,23 @@ inline void load_parameters(const std::filesystem::path& path, const Config& con
 
 /// Adds every parameter to what a file will hold, under prefix + name.
 inline void append_parameters(std::vector<TensorToWrite>& tensors, const std::string& prefix,
-                              const std::vector<Parameter>& parameters, View<const float> buffer,
-                              Storage storage = Storage::float32) {
+                              const std::vector<Parameter>& parameters, View<const float> buffer) {
   for (const Parameter& p : parameters) {
     tensors.push_back(tensor_to_write(prefix + p.name, p.dims.to_vector(), slice(buffer, p.offset, p.dims.count())));
-    if (storage == Storage::float16) tensors.back().stored = DType::f16;
   }
 }
 
 /// Writes a model that loads without being told its Config. Throws Error: file_access, or bad_argument where the buffer
 /// is shorter than the parameters, as the moving average of a trainer that keeps none.
 inline void save_parameters(const std::filesystem::path& path, const Config& config,
-                            const std::vector<Parameter>& parameters, View<const float> buffer,
-                            Storage storage = Storage::float32) {
+                            const std::vector<Parameter>& parameters, View<const float> buffer) {
   const Index needed = parameters.empty() ? 0 : parameters.back().offset + parameters.back().dims.count();
   if (static_cast<Index>(buffer.size()) < needed) {
     throw Error(ErrorCode::bad_argument, path.string(), std::to_string(buffer.size()) + " values to save",
                 std::to_string(needed));
   }
   std::vector<TensorToWrite> tensors;
-  append_parameters(tensors, "", parameters, buffer, storage);
+  append_parameters(tensors, "", parameters, buffer);
   write_safetensors(path, tensors, {{config_key, to_json_text(config)}});
 }
 

@@ -2,8 +2,6 @@
 // multiply-add, every number of threads, every batch, and every compiler (with -ffp-contract=off).
 #pragma once
 
-#include <algorithm>
-
 #include <tessera/backend/concept.hpp>
 #include <tessera/backend/cpu/attention.hpp>
 #include <tessera/backend/cpu/codes.hpp>
@@ -15,13 +13,14 @@
 #include <tessera/backend/cpu/optimizer.hpp>
 #include <tessera/backend/cpu/patches.hpp>
 #include <tessera/backend/cpu/rows.hpp>
-#include <tessera/core/buffer.hpp>
+#include <tessera/backend/host_memory.hpp>
 
 namespace tessera {
 
 /// Every operation of backend/concept.hpp for one xsimd architecture; two of them can live in one program.
 template <class Arch = xsimd::default_arch>
-struct basic_cpu : cpu_detail::LinearOps<Arch>,
+struct basic_cpu : HostMemory<float>,
+                   cpu_detail::LinearOps<Arch>,
                    cpu_detail::LayerNormOps<Arch>,
                    cpu_detail::AttentionOps<Arch>,
                    cpu_detail::RowsOps<Arch>,
@@ -33,19 +32,6 @@ struct basic_cpu : cpu_detail::LinearOps<Arch>,
                    cpu_detail::OptimizerOps<Arch> {
   using Scalar = float;
   using Accumulator = double;
-  template <class T>
-  using Buffer = AlignedBuffer<T>;
-
-  static void upload(View<const float> host, View<float> there) { std::copy(host.begin(), host.end(), there.begin()); }
-  static void download(View<const float> there, View<float> host) {
-    std::copy(there.begin(), there.end(), host.begin());
-  }
-  static void upload_tokens(View<const Token> host, View<Token> there) {
-    std::copy(host.begin(), host.end(), there.begin());
-  }
-  static void download_tokens(View<const Token> there, View<Token> host) {
-    std::copy(there.begin(), there.end(), host.begin());
-  }
 };
 
 using cpu = basic_cpu<>;
