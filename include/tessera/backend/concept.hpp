@@ -39,6 +39,41 @@
 //   void conv3x3(shape<C, H, W>, batch, x, weight, bias, y)     weight [C, C, 3, 3], zero padding 1
 //   void conv3x3_backward(shape<C, H, W>, batch, x, weight, dy, dx, dweight, dbias)   overwrites dx, adds to the others
 //
+// Feature maps [batch, H, W, C]: channels last, so that a pixel's channels lie together and a 3 x 3 convolution (stride
+// 1, zero padding 1) is nine matrix products without a copy of the map. weight [Out, In, 3, 3] as PyTorch stores it.
+//   Index packed_convolution_size(shape<In, Out>)                     values, of either packing
+//   void pack_convolution(shape<In, Out>, weight, packed)
+//   void pack_convolution_transposed(shape<In, Out>, weight, packed)  for convolution_backward_input
+//   void convolution(shape<H, W, In, Out>, batch, x, packed, bias, residual, y)
+//        y = residual + conv(x) + bias overwritten; bias [Out] or empty, residual [batch, H, W, Out] or empty, may be y
+//   void convolution_backward_input(shape<H, W, In, Out>, batch, dy, packed_transposed, dx)   overwrites dx
+//   Index convolution_backward_scratch(shape<H, W, In, Out>, batch)   values of scratch for the next one
+//   void convolution_backward_weight(shape<H, W, In, Out>, batch, x, dy, scratch, dweight, dbias)
+//        adds to dweight and to dbias, which may be empty
+//   void group_norm_silu(shape<C, G>, batch, pixels, x, weight, bias, y, mean, rstd)
+//        y = silu(group_norm(x)), which may be x; G groups of neighbouring channels, each image's statistics over the
+//        pixels and channels of a group, biased variance, eps 1e-6; mean, rstd: [batch, G] or empty
+//   void group_norm_silu_backward(shape<C, G>, batch, pixels, x, weight, bias, mean, rstd, dy, dx, dweight, dbias)
+//        adds to dx, dweight and dbias
+//   void upsample2(shape<H, W, C>, batch, x, y)                       y [batch, 2H, 2W, C], the nearest pixel
+//   void upsample2_backward(shape<H, W, C>, batch, dy, dx)            overwrites dx
+//   void transpose(shape<R, C>, batch, x, y)                          y[b, c, r] = x[b, r, c]
+//
+// Activations.
+//   void softmax(shape<D>, rows, x, y)                                over each row; y may be x
+//   void softmax_backward(shape<D>, rows, y, dy, dx)                  overwrites dx, which may be dy
+//   void tanh(x, y)                                                   y may be x
+//   void tanh_backward(y, dy, dx)                                     overwrites dx, which may be dy
+//
+// Diagonal Gaussians. parameters [rows, 2C]: the mean, then the log-variance, which is clamped to [-30, 20].
+//   void gaussian_sample(shape<C>, rows, parameters, noise, z)
+//        z = mean + exp(log-variance / 2) * noise; noise [rows, C], or empty: z = mean
+//   void gaussian_kl(shape<C>, rows, parameters, kl)
+//        kl[r] = sum over C of (mean^2 + variance - 1 - log-variance) / 2
+//   void gaussian_backward(shape<C>, rows, parameters, noise, dz, kl_weight, dparameters)
+//        overwrites dparameters: z's gradient dz and kl_weight times the gradient of sum(kl); 0 for a log-variance that
+//        is clamped
+//
 // Quantizer. z [rows, C], codes [K, C].
 //   Index packed_codes_size(shape<K, C>)
 //   void pack_codes(shape<K, C>, codes, packed)

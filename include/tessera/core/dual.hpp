@@ -51,6 +51,10 @@ inline Dual exp(Dual x) {
 inline Dual log(Dual x) {
   return {std::log(x.value), x.slope / x.value};
 }
+inline Dual tanh(Dual x) {
+  const double value = std::tanh(x.value);
+  return {value, x.slope * (1 - value * value)};
+}
 /// d erf(x) / dx = 2 / sqrt(pi) * exp(-x^2).
 inline Dual erf(Dual x) {
   return {std::erf(x.value), x.slope * 2 * std::numbers::inv_sqrtpi * std::exp(-x.value * x.value)};

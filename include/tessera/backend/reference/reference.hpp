@@ -5,9 +5,13 @@
 
 #include <tessera/backend/concept.hpp>
 #include <tessera/backend/host_memory.hpp>
+#include <tessera/backend/reference/activations.hpp>
 #include <tessera/backend/reference/attention.hpp>
 #include <tessera/backend/reference/codes.hpp>
 #include <tessera/backend/reference/conv3x3.hpp>
+#include <tessera/backend/reference/convolution.hpp>
+#include <tessera/backend/reference/gaussian.hpp>
+#include <tessera/backend/reference/group_norm.hpp>
 #include <tessera/backend/reference/layer_norm.hpp>
 #include <tessera/backend/reference/linear.hpp>
 #include <tessera/backend/reference/losses.hpp>
@@ -15,6 +19,8 @@
 #include <tessera/backend/reference/optimizer.hpp>
 #include <tessera/backend/reference/patches.hpp>
 #include <tessera/backend/reference/rows.hpp>
+#include <tessera/backend/reference/transpose.hpp>
+#include <tessera/backend/reference/upsample.hpp>
 #include <tessera/core/dual.hpp>
 
 namespace tessera {
@@ -27,6 +33,12 @@ struct reference : reference_detail::LinearOps<T>,
                    reference_detail::RowsOps<T>,
                    reference_detail::PatchesOps<T>,
                    reference_detail::Conv3x3Ops<T>,
+                   reference_detail::ConvolutionOps<T>,
+                   reference_detail::GroupNormOps<T>,
+                   reference_detail::UpsampleOps<T>,
+                   reference_detail::TransposeOps<T>,
+                   reference_detail::ActivationsOps<T>,
+                   reference_detail::GaussianOps<T>,
                    reference_detail::NearestCodeOps<T>,
                    reference_detail::CodesOps<T>,
                    reference_detail::LossesOps<T>,
