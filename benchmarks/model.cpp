@@ -74,7 +74,6 @@ void run(const std::string& model, Index training_batch, int threads, const std:
   const std::vector<float> batch = random_images(training_batch * Model::image_values);
   // Backward computes two products for each of forward's.
   const double flops = 3.0 * static_cast<double>(training_batch) * (encode_flops(config) + decode_flops(config));
-  check_finite(model + " training step", trainer.weights().view());
   time(model + " training step, batch " + std::to_string(training_batch), threads, flops, [&] { trainer.step(batch); });
   check_finite(model + " training step", trainer.weights().view());
 }

@@ -35,8 +35,9 @@ std::vector<T> poisoned(Index size) {
   return std::vector<T>(static_cast<std::size_t>(size), std::numeric_limits<T>::quiet_NaN());
 }
 
-/// Largest difference over the largest expected magnitude; infinite if a value is missing.
+/// Largest difference over the largest expected magnitude; infinite if a value is missing or not a number.
 inline double distance(const std::vector<float>& found, const std::vector<double>& expected) {
+  if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
   double largest = 1e-30;
   double difference = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -116,7 +116,8 @@ TEST_CASE("resize_and_crop of a very long image computes no more than the crop")
   CHECK(out.values[0] == strip.values[3 * 1999]);
 }
 
-TEST_CASE("resize refuses what has no pixels") {
+TEST_CASE("resize refuses what has no pixels, or too many") {
+  CHECK_THROWS_AS(tessera::resize(Pixels(5, 5), Index{1} << 32, Index{1} << 32, Filter::bicubic), tessera::Error);
   CHECK_THROWS_AS(tessera::resize(Pixels(0, 5), 4, 4, Filter::bicubic), tessera::Error);
   CHECK_THROWS_AS(tessera::resize(Pixels(5, 5), 4, 0, Filter::bicubic), tessera::Error);
   CHECK_THROWS_AS(tessera::resize(Pixels(5, 5, 2), 4, 4, Filter::bicubic), tessera::Error);

@@ -57,6 +57,8 @@ TEST_CASE("ssim of images smaller than the window") {
 
 TEST_CASE("ssim refuses sizes that differ") {
   CHECK_THROWS_AS(tessera::ssim(Pixels(4, 4), Pixels(4, 5)), tessera::Error);
+  CHECK_THROWS_AS(tessera::ssim(Pixels(2, 8), Pixels(4, 4)), tessera::Error);
+  CHECK_THROWS_AS(tessera::ssim(Pixels(4, 4, 3), Pixels(4, 12, 1)), tessera::Error);
   CHECK_THROWS_AS(tessera::ssim(Pixels(0, 4), Pixels(0, 4)), tessera::Error);
   const std::vector<float> a(12), b(12);
   CHECK_THROWS_AS(tessera::ssim<float>(a, b, 3, 2, 3, 1.0), tessera::Error);

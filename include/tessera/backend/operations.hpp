@@ -11,7 +11,7 @@ template <class S>
 struct LinearEpilogue {
   View<const S> bias{};      // [Out] or empty
   bool gelu = false;         // exact: x * (1 + erf(x / sqrt(2))) / 2
-  View<S> gelu_slope{};      // [rows, Out] or empty: receives gelu'(pre), for the backward pass
+  View<S> gelu_slope{};      // [rows, Out] or empty; where gelu: receives gelu'(pre), for the backward pass
   View<const S> residual{};  // [rows, Out] or empty; may be y itself
 };
 

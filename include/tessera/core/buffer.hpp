@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include <tessera/core/types.hpp>
 
@@ -38,6 +39,13 @@ class AlignedBuffer {
     data_ = {static_cast<T*>(::operator new(bytes, boundary)), Free{boundary}};
     if (huge) advise_huge_pages(data_.get(), bytes);
     for (Index i = 0; i < size; ++i) new (data_.get() + i) T{};
+  }
+
+  AlignedBuffer(AlignedBuffer&& from) noexcept : data_(std::move(from.data_)), size_(std::exchange(from.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& from) noexcept {
+    data_ = std::move(from.data_);
+    size_ = std::exchange(from.size_, 0);
+    return *this;
   }
 
   [[nodiscard]] View<T> view() { return {data_.get(), static_cast<std::size_t>(size_)}; }

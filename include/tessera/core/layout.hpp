@@ -27,7 +27,7 @@ struct Dims {
 /// Tensors begin at multiples of this many values, so that each is 64-byte aligned in float32.
 inline constexpr Index layout_step = 16;
 constexpr Index padded(Index count) {
-  return (count + layout_step - 1) / layout_step * layout_step;
+  return ceil_div(count, layout_step) * layout_step;
 }
 
 // --- Named tensors: `visit` calls v.tensor(name, view, dims), v.nested(name, member, arguments of its visit...)

@@ -20,6 +20,11 @@ struct Shape {};
 template <Index... sizes>
 inline constexpr Shape<sizes...> shape{};
 
+/// a / b, rounded up, for a >= 0 and b > 0.
+constexpr Index ceil_div(Index a, Index b) {
+  return (a + b - 1) / b;
+}
+
 /// Every buffer starts at, and every vector kernel may assume, this alignment in bytes.
 inline constexpr std::size_t alignment = 64;
 

@@ -166,7 +166,9 @@ inline void check_resize(const Pixels& in, Index height, Index width) {
   };
   if (in.channels != 1 && in.channels != 3) fail(std::to_string(in.channels) + " channels", "1 or 3 channels");
   if (in.height <= 0 || in.width <= 0) fail("an empty image", "pixels");
-  if (height <= 0 || width <= 0) fail(std::to_string(height) + " x " + std::to_string(width), "sizes above 0");
+  const std::string size = std::to_string(height) + " x " + std::to_string(width);
+  if (height <= 0 || width <= 0) fail(size, "sizes above 0");
+  if (height > static_cast<Index>(max_pixels) / width) fail(size + " pixels", "at most 2^28");
 }
 
 /// Python's round((size - crop) / 2): a half goes to the even neighbour.
@@ -178,7 +180,7 @@ inline Index center_crop_offset(Index size, Index crop) {
 }  // namespace detail
 
 /// Resizes to height x width, aspect ratio aside; the pixels of Pillow's Image.resize((width, height), filter).
-/// Throws Error(bad_argument) for empty sizes and for channels other than 1 and 3.
+/// Throws Error(bad_argument) for empty sizes, more than 2^28 pixels, and channels other than 1 and 3.
 inline Pixels resize(const Pixels& in, Index height, Index width, Filter filter) {
   detail::check_resize(in, height, width);
   return detail::resize_region(in, height, width, filter, {0, 0, height, width});

@@ -99,6 +99,12 @@ double ssim(View<const T> a, View<const T> b, Index channels, Index height, Inde
 
 /// The same for 8-bit pixels [H, W, C], peak 255.
 inline double ssim(const Pixels& a, const Pixels& b) {
+  const auto text = [](const Pixels& p) {
+    return std::to_string(p.height) + " x " + std::to_string(p.width) + " x " + std::to_string(p.channels);
+  };
+  if (a.height != b.height || a.width != b.width || a.channels != b.channels) {
+    throw Error(ErrorCode::bad_argument, "ssim", text(b), text(a));
+  }
   detail::check_ssim(a.values.size(), b.values.size(), a.channels, a.height, a.width);
   double sum = 0.0;
   for (Index c = 0; c < a.channels; ++c) {

@@ -30,7 +30,7 @@ class NearestDistances {
 
   void add_centre(const float* centre) {
     constexpr Index block = 1024;
-    parallel_for((rows_ + block - 1) / block, [&](Index b) {
+    parallel_for(ceil_div(rows_, block), [&](Index b) {
       const Index begin = b * block, count = std::min(block, rows_ - begin);
       float sum[block] = {};
       for (Index c = 0; c < C_; ++c) {

@@ -23,7 +23,7 @@
 namespace tessera::cpu_detail {
 
 constexpr Index round_up(Index n, Index multiple) {
-  return (n + multiple - 1) / multiple * multiple;
+  return ceil_div(n, multiple) * multiple;
 }
 
 /// An odd number of cache lines: rows that far apart fall into different sets of a cache.
@@ -50,7 +50,7 @@ void multiply(Index rows, Index groups, Index depth, LeftOperand a, RightOperand
   for (Index column = 0; column < groups * lanes; column += tile_columns<Arch>) {
     const Index columns = std::min(tile_columns<Arch>, groups * lanes - column);
     const Index height = narrow_tile_rows<Arch>(columns / lanes);
-    const Index tiles = (rows + height - 1) / height;
+    const Index tiles = ceil_div(rows, height);
     for (Index t = 0; t < tiles; ++t) {
       const Index first = t * rows / tiles;
       const Index last = (t + 1) * rows / tiles;
@@ -67,7 +67,7 @@ struct HeadAttention {
 
   using L = Lanes<Arch>;
   static constexpr Index d = D / heads;
-  static constexpr Index groups_d = (d + lanes - 1) / lanes;
+  static constexpr Index groups_d = ceil_div(d, lanes);
   static constexpr Index padded =
       odd_lines(d);  // row stride of tiles on the stack; zeros behind d, up to 16 * groups_d
   static constexpr Index kv_stride = 2 * D;
@@ -91,7 +91,7 @@ struct HeadAttention {
     QueryTile tile[max_tiles];
     alignas(alignment) float k_block[forward_keys * padded];
     alignas(alignment) float v_block[forward_keys * padded];
-    const Index tiles = (rows + tile_queries - 1) / tile_queries;
+    const Index tiles = ceil_div(rows, tile_queries);
     const auto first_row = [](Index t) { return t * tile_queries; };
     const auto rows_in = [&](Index t) { return std::min(tile_queries, rows - first_row(t)); };
     for (Index t = 0; t < tiles; ++t) tile[t].start(rows_in(t), q + first_row(t) * D);
@@ -156,7 +156,7 @@ struct HeadAttention {
     void add_keys(Index rows, Index keys, const float* k_block, const float* v_block, bool first) {
       alignas(alignment) float scores[forward_keys * tile_queries];  // [keys, queries]
       alignas(alignment) float rescale[tile_queries];
-      const Index groups = (rows + lanes - 1) / lanes;
+      const Index groups = ceil_div(rows, lanes);
       multiply<Arch>(keys, groups, d, {k_block, padded, 1}, {q_transposed, tile_queries}, false, scores, tile_queries);
       for (Index group = 0; group < groups; ++group)
         softmax(group, keys, scores + group * lanes).store(rescale + group * lanes);
@@ -240,7 +240,7 @@ struct HeadAttention {
       alignas(alignment) float ds[backward_queries * key_stride];  // dp, then ds
       pad(rows, q, D, q_tile);
       pad(rows, dy, D, dy_tile);
-      const Index groups = (keys + lanes - 1) / lanes;  // lanes beyond the last key hold numbers that nobody reads
+      const Index groups = ceil_div(keys, lanes);  // lanes beyond the last key hold numbers that nobody reads
       multiply<Arch>(rows, groups, d, {q_tile, padded, 1}, {k_transposed, key_stride}, false, p, key_stride);
       multiply<Arch>(rows, groups, d, {dy_tile, padded, 1}, {v_transposed, key_stride}, false, ds, key_stride);
       for (Index r = 0; r < rows; ++r) {
@@ -293,7 +293,7 @@ struct AttentionOps {
     const Index tiles = (q_rows + Head::tile_queries - 1) / Head::tile_queries;
     // Many tiles a task share their copy of V; but even a single image with few heads should make 16 tasks.
     const Index tiles_per_task = std::clamp(batch * heads * tiles / 16, Index{1}, Head::max_tiles);
-    const Index tasks = (tiles + tiles_per_task - 1) / tiles_per_task;  // for each head of each image
+    const Index tasks = ceil_div(tiles, tiles_per_task);  // for each head of each image
     parallel_for(batch * heads * tasks, [&](Index task) {
       const Index row = task % tasks * tiles_per_task * Head::tile_queries;
       const Index rows = std::min(tiles_per_task * Head::tile_queries, q_rows - row);

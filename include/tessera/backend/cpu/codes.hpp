@@ -24,7 +24,7 @@ struct CodesOps {
   static void gather_codes_backward(Shape<C>, Index rows, View<const float> dzq, View<const Token> ids,
                                     View<float> dcodes) {
     constexpr Index columns = 64;
-    parallel_for((C + columns - 1) / columns, [&](Index block) {
+    parallel_for(ceil_div(C, columns), [&](Index block) {
       const Index first = block * columns;
       for (Index r = 0; r < rows; ++r) {
         const float* from = dzq.data() + r * C + first;

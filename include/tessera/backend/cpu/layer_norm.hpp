@@ -36,7 +36,7 @@ struct LayerNormOps {
                               dx.data() + r * D);
       }
     });
-    parallel_for((D + columns - 1) / columns, [&](Index block) {
+    parallel_for(ceil_div(D, columns), [&](Index block) {
       const Index first = block * columns;
       for_each_vector(std::min(columns, D - first), [&](Index i, auto n) {
         add_parameter_gradients<D>(first + i, n, rows, x.data(), mean.data(), rstd.data(), dy.data(), dweight.data(),

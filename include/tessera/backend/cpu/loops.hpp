@@ -66,13 +66,13 @@ inline constexpr Index values_per_task = 8192;
 template <class Task>
 void parallel_ranges(Index size, Index unit_values, Task&& task) {
   const Index step = std::max<Index>(1, values_per_task / unit_values);
-  parallel_for((size + step - 1) / step, [&](Index i) { task(i * step, std::min(size, (i + 1) * step)); });
+  parallel_for(ceil_div(size, step), [&](Index i) { task(i * step, std::min(size, (i + 1) * step)); });
 }
 
 /// body(i, AllLanes{} or the lanes left) over [0, size), on all threads.
 template <class Body>
 void parallel_vectors(Index size, Body&& body) {
-  parallel_ranges((size + lanes - 1) / lanes, lanes, [&](Index begin, Index end) {
+  parallel_ranges(ceil_div(size, lanes), lanes, [&](Index begin, Index end) {
     for_each_vector(
         std::min(size, end * lanes) - begin * lanes, [&](Index i, auto n) __attribute__((always_inline)) {
           body(begin * lanes + i, n);
@@ -86,7 +86,7 @@ template <class Arch, class Add>
 double sum_blocks(Index size, Add&& add) {
   constexpr Index block = 1024;
   constexpr Index slots = 64;
-  const Index blocks = (size + block - 1) / block;
+  const Index blocks = ceil_div(size, block);
   std::array<double, slots> sums{};
   parallel_for(std::min(slots, blocks), [&](Index slot) {
     for (Index i = blocks * slot / std::min(slots, blocks); i < blocks * (slot + 1) / std::min(slots, blocks); ++i) {

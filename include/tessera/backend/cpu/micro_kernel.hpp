@@ -81,7 +81,7 @@ template <class Arch, Index rows, Index groups>
   constexpr Index vectors = groups * lanes / width;
   // base + {0, 1, 2} * stride is one x86 address, so a pointer for every third row is enough.
   constexpr Index rows_per_pointer = 3;
-  constexpr Index pointers = (rows + rows_per_pointer - 1) / rows_per_pointer;
+  constexpr Index pointers = ceil_div(rows, rows_per_pointer);
 
   Batch sum[rows][vectors];
   unroll<rows>([&](auto i) __attribute__((always_inline)) {
@@ -156,7 +156,7 @@ template <class Arch>
 void multiply_tile(Index rows, Index columns, Index depth, LeftOperand a, RightOperand b, TileStart start, float* c,
                    Index c_stride, Prefetch prefetch = {}) {
   if (rows == 0 || columns == 0) return;
-  const Index groups = (columns + lanes - 1) / lanes;
+  const Index groups = ceil_div(columns, lanes);
   const TileKernel<Arch> kernel = tile_kernel<Arch>(rows, groups);
   if (columns == groups * lanes) return kernel(depth, a, b, start, c, c_stride, prefetch);
 

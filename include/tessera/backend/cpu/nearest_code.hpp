@@ -53,7 +53,8 @@ struct NearestCodeOps {
   template <Index K, Index C>
   static void nearest_code(Shape<K, C>, Index rows, View<const float> z, View<const float> packed, View<Token> ids,
                            View<float> margins) {
-    const Index tasks = (rows + task_queries - 1) / task_queries;
+    static_assert(groups<K> * lanes <= (Index{1} << 24), "nearest_code: more than 2^29 codes; Running has float keys.");
+    const Index tasks = ceil_div(rows, task_queries);
     parallel_for(tasks, [&](Index task) {
       const Index first = rows * task / tasks;
       const Index count = rows * (task + 1) / tasks - first;
@@ -83,7 +84,7 @@ struct NearestCodeOps {
   static constexpr Index task_queries = 48;
 
   template <Index K>
-  static constexpr Index groups = (K + group_codes - 1) / group_codes;
+  static constexpr Index groups = ceil_div(K, group_codes);
   template <Index C>
   static constexpr Index panel_size = (1 + C) * lanes;
   template <Index C>
@@ -119,7 +120,7 @@ struct NearestCodeOps {
 
     alignas(64) float highest[task_queries * lanes];
     set_all(-infinity, count, highest);
-    const Index tiles = (count + tile_queries - 1) / tile_queries;
+    const Index tiles = ceil_div(count, tile_queries);
     const Index panels = (codes + panels_at_once * lanes - 1) / (panels_at_once * lanes) * panels_at_once;
     for (Index p = 0; p < panels; p += block_panels<C>) {
       for (Index t = 0; t < tiles; ++t) {

@@ -102,71 +102,120 @@ void pack_left_tiles(Index rows, Index depth, const float* source, float* tiles)
   });
 }
 
-/// What the sums of a product start with.
-struct ProductStart {
-  const float* bias;  // [columns], or nullptr for 0
-  bool accumulate;    // or with y as it is
+/// A register tile of the product, and the block of its depth that is due.
+struct ProductTile {
+  Index tile, row, rows;  // of A
+  Index column, columns;  // of B
+  Index k, depth;
+  bool starts, ends;   // the first block of the depth, the last one
+  const float* right;  // B's block, [depth, tile_columns]
+  float* sums;         // [rows, tile_columns] on the stack, the tile's own until its depth ends
+  Prefetch prefetch;   // B's block that follows in memory
+  // What the task computes next, if it is not done.
+  bool has_next;
+  Index next_row, next_column;
 };
 
-/// Where the product goes: y [rows, columns], or, if something is done to it first, through sums on the stack.
-struct ProductOutput {
-  float* y;
-  bool through_stack;
-};
-
-/// y = start + A B, or, if output.through_stack, finish(row, rows, column, columns, sums) for every tile of that
-/// instead, sums [rows, tile_columns]. Floats behind the columns of a tile are 0.
-template <class Arch, class Left, class Finish>
-void multiply_panels(Index rows, Index depth, Index columns, const Left& a, const float* packed, ProductStart from,
-                     ProductOutput output, const Finish& finish) {
+/// Calls f(ProductTile) for all of A B, on all threads. The blocks of a tile's depth come in ascending order.
+template <class Arch, class F>
+void for_each_product_tile(Index rows, Index depth, Index columns, const float* packed, const F& f) {
   constexpr Index width = tile_columns<Arch>;
   const ProductTasks tasks = product_tasks<Arch>(rows, depth, columns);
   const Index depth_blocks = std::max<Index>(ceil_div(depth, depth_block), 1);
 
   parallel_for(tasks.row_blocks * tasks.panel_groups, [&](Index task) {
-    alignas(alignment) float sums[max_block_rows * width];  // [the task's rows, tile_columns]
+    alignas(alignment) float sums[max_block_rows * width];
     const Index block = task / tasks.panel_groups;
     const Index group = task % tasks.panel_groups;
     const Index first_tile = part_begin(tasks.row_tiles, block, tasks.row_blocks);
-    const Index last_tile = part_begin(tasks.row_tiles, block + 1, tasks.row_blocks);
-    const Index last_panel = part_begin(tasks.panels, group + 1, tasks.panel_groups);
-    for (Index panel = part_begin(tasks.panels, group, tasks.panel_groups); panel < last_panel; ++panel) {
-      const Index column = panel * width;
-      const Index tile_width = std::min(width, columns - column);
-      alignas(alignment) float start[width] = {};
-      if (from.bias != nullptr) std::copy_n(from.bias + column, tile_width, start);
-      for (Index d = 0; d < depth_blocks; ++d) {
-        const Index k = part_begin(depth, d, depth_blocks);
-        const Index block_depth = part_begin(depth, d + 1, depth_blocks) - k;
-        const float* const b = packed + column * depth + k * width;
-        // The block that follows in memory is the next one; each tile fetches its part of it.
-        const bool last = panel + 1 == last_panel && d + 1 == depth_blocks;
-        const Index lines = last ? 0 : ceil_div(prefetch_steps * width / line, last_tile - first_tile);
-        const Index lines_a_tile = ceil_div(block_depth, prefetch_steps) * lines;
-        for (Index tile = first_tile; tile < last_tile; ++tile) {
-          const Index row = tile_begin<Arch>(rows, tile);
-          const Index tile_height = tile_begin<Arch>(rows, tile + 1) - row;
-          Prefetch next{b + block_depth * width + (tile - first_tile) * lines_a_tile * line, lines, nullptr, columns};
-          const LeftOperand left = a.at(tile, row, k);
-          if (output.through_stack) {
-            float* const c = sums + (depth_blocks > 1 ? row - tile_begin<Arch>(rows, first_tile) : 0) * width;
-            if (d + 1 == depth_blocks) next.output = output.y + row * columns + column;
-            multiply_tile<Arch>(tile_height, ceil_div(tile_width, lanes) * lanes, block_depth, left, {b, width},
-                                d > 0 ? TileStart{c, width} : TileStart{start, 0}, c, width, next);
-            if (d + 1 == depth_blocks) finish(row, tile_height, column, tile_width, c);
-          } else {
-            float* const c = output.y + row * columns + column;
-            // The tile after this one, which will be read too if sums are accumulated.
-            const bool block_ends = tile + 1 == last_tile;
-            const Index next_row = tile_begin<Arch>(rows, block_ends ? first_tile : tile + 1);
-            next.output = output.y + next_row * columns + column + (block_ends && d + 1 == depth_blocks ? width : 0);
-            multiply_tile<Arch>(tile_height, tile_width, block_depth, left, {b, width},
-                                d > 0 || from.accumulate ? TileStart{c, columns} : TileStart{start, 0}, c, columns,
-                                next);
-          }
-        }
+    const Index tiles = part_begin(tasks.row_tiles, block + 1, tasks.row_blocks) - first_tile;
+    const Index first_row = tile_begin<Arch>(rows, first_tile);
+    const Index last_step = part_begin(tasks.panels, group + 1, tasks.panel_groups) * depth_blocks - 1;
+    for (Index step = part_begin(tasks.panels, group, tasks.panel_groups) * depth_blocks; step <= last_step; ++step) {
+      const Index column = step / depth_blocks * width;
+      const Index d = step % depth_blocks;
+      const bool ends = d + 1 == depth_blocks;
+      const Index k = part_begin(depth, d, depth_blocks);
+      const Index block_depth = part_begin(depth, d + 1, depth_blocks) - k;
+      const float* const right = packed + column * depth + k * width;
+      // Each tile fetches its part of the block that follows.
+      const Index lines = step == last_step ? 0 : ceil_div(prefetch_steps * width / line, tiles);
+      const Index tile_lines = ceil_div(block_depth, prefetch_steps) * lines;
+      for (Index i = 0; i < tiles; ++i) {
+        const Index row = tile_begin<Arch>(rows, first_tile + i);
+        const Index next_row = tile_begin<Arch>(rows, first_tile + i + 1);
+        const bool last = i + 1 == tiles;
+        f(ProductTile{.tile = first_tile + i,
+                      .row = row,
+                      .rows = next_row - row,
+                      .column = column,
+                      .columns = std::min(width, columns - column),
+                      .k = k,
+                      .depth = block_depth,
+                      .starts = d == 0,
+                      .ends = ends,
+                      .right = right,
+                      .sums = sums + (depth_blocks > 1 ? row - first_row : 0) * width,
+                      .prefetch = {.data = right + block_depth * width + i * tile_lines * line, .lines = lines},
+                      .has_next = !last || step < last_step,
+                      .next_row = last ? first_row : next_row,
+                      .next_column = last && ends ? column + width : column});
       }
     }
+  });
+}
+
+/// One tile of y [_, columns], in place, from `start` at first. Its next tile is fetched: where that is read before it
+/// is written, this one is too late.
+template <class Arch, class Left>
+void multiply_in_place(ProductTile t, const Left& a, TileStart start, float* y, Index columns) {
+  float* const c = y + t.row * columns + t.column;
+  if (t.has_next) {
+    t.prefetch.output = y + t.next_row * columns + t.next_column;
+    t.prefetch.output_stride = columns;
+  }
+  multiply_tile<Arch>(t.rows, t.columns, t.depth, a.at(t.tile, t.row, t.k), {t.right, tile_columns<Arch>},
+                      t.starts ? start : TileStart{c, columns}, c, columns, t.prefetch);
+}
+
+/// Where the sums of the panel at `column` start: bias [columns], or nullptr for 0.
+inline TileStart bias_start(const float* bias, Index column) {
+  return {bias == nullptr ? zero_row : bias + column, 0};
+}
+
+/// y [rows, columns] = bias + A B.
+template <class Arch, class Left>
+void multiply(Index rows, Index depth, Index columns, const Left& a, const float* packed, const float* bias, float* y) {
+  for_each_product_tile<Arch>(rows, depth, columns, packed, [=](const ProductTile& t) {
+    multiply_in_place<Arch>(t, a, bias_start(bias, t.column), y, columns);
+  });
+}
+
+/// y [rows, columns] += A B.
+template <class Arch, class Left>
+void add_product(Index rows, Index depth, Index columns, const Left& a, const float* packed, float* y) {
+  for_each_product_tile<Arch>(rows, depth, columns, packed, [=](const ProductTile& t) {
+    multiply_in_place<Arch>(t, a, TileStart{y + t.row * columns + t.column, columns}, y, columns);
+  });
+}
+
+/// finish(row, rows, column, columns, sums) for every tile of bias + A B, sums [rows, tile_columns], to be written to
+/// y.
+template <class Arch, class Left, class Finish>
+void multiply(Index rows, Index depth, Index columns, const Left& a, const float* packed, const float* bias, float* y,
+              const Finish& finish) {
+  constexpr Index width = tile_columns<Arch>;
+  for_each_product_tile<Arch>(rows, depth, columns, packed, [=, &finish](ProductTile t) {
+    // The last group of sixteen is computed whole, so its bias needs values behind the last.
+    alignas(alignment) float start[width] = {};
+    if (bias != nullptr && t.starts) std::copy_n(bias + t.column, t.columns, start);
+    if (t.ends) {
+      t.prefetch.output = y + t.row * columns + t.column;
+      t.prefetch.output_stride = columns;
+    }
+    multiply_tile<Arch>(t.rows, ceil_div(t.columns, lanes) * lanes, t.depth, a.at(t.tile, t.row, t.k), {t.right, width},
+                        t.starts ? TileStart{start, 0} : TileStart{t.sums, width}, t.sums, width, t.prefetch);
+    if (t.ends) finish(t.row, t.rows, t.column, t.columns, t.sums);
   });
 }
 

@@ -14,10 +14,6 @@ constexpr Index part_begin(Index count, Index i, Index parts) {
   return count * i / parts;
 }
 
-constexpr Index ceil_div(Index a, Index b) {
-  return (a + b - 1) / b;
-}
-
 template <class Arch>
 constexpr Index panel_count(Index columns) {
   return ceil_div(columns, tile_columns<Arch>);

@@ -33,7 +33,7 @@ struct RowsOps {
   /// Each value of the table is one sum, image after image.
   template <Index D>
   static void sum_rows(Shape<D>, Index batch, Index count, RowBlock<const float> x, View<float> table, Index step) {
-    constexpr Index vectors = (D + lanes - 1) / lanes;
+    constexpr Index vectors = ceil_div(D, lanes);
     const Index table_rows = step == 0 ? 1 : count;
     parallel_for(table_rows * vectors, [&](Index task) {
       const Index first = task / vectors;

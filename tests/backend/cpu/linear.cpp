@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <backend/compare.hpp>
 #include <cases/linear.hpp>
 #include <cmath>
 #include <cstdint>
@@ -20,36 +21,10 @@ using namespace tessera;
 using Cpu = cpu_detail::LinearOps<xsimd::default_arch>;
 using Truth = reference_detail::LinearOps<double>;
 using Floats = std::vector<float>;
-
-Floats random_floats(Index size, std::uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
-  Floats values(static_cast<std::size_t>(size));
-  for (float& value : values) value = uniform(generator);
-  return values;
-}
-
-Floats poisoned(Index size) {
-  return Floats(static_cast<std::size_t>(size), std::numeric_limits<float>::quiet_NaN());
-}
-
-std::vector<double> in_double(const Floats& values) {
-  return {values.begin(), values.end()};
-}
-
-/// The largest difference over the largest magnitude; infinite where a value is missing or not a number.
-double difference(const Floats& found, const std::vector<double>& expected) {
-  if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
-  double largest = 0.0;
-  double magnitude = 1e-30;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const double distance = std::abs(static_cast<double>(found[i]) - expected[i]);
-    if (!std::isfinite(distance)) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, distance);
-    magnitude = std::max(magnitude, std::abs(expected[i]));
-  }
-  return largest / magnitude;
-}
+using testing::as;
+using testing::distance;
+using testing::poisoned;
+using testing::random_values;
 
 template <class F>
 void for_each_case(F&& f) {
@@ -68,14 +43,14 @@ void for_each_case(F&& f) {
 
 template <class Case>
 Floats packed(Case c, const Floats& weight) {
-  Floats values = poisoned(Cpu::packed_weight_size(c.size));
+  Floats values = poisoned<float>(Cpu::packed_weight_size(c.size));
   Cpu::pack_weight(c.size, weight, values);
   return values;
 }
 
 template <class Case>
 Floats packed_transposed(Case c, const Floats& weight) {
-  Floats values = poisoned(Cpu::packed_weight_size(c.size));
+  Floats values = poisoned<float>(Cpu::packed_weight_size(c.size));
   Cpu::pack_weight_transposed(c.size, weight, values);
   return values;
 }
@@ -83,9 +58,9 @@ Floats packed_transposed(Case c, const Floats& weight) {
 /// The slopes at the very sums that gelu sees: of sums in double they would differ by the sums' own error.
 template <class Case>
 std::vector<double> slopes_truth(Case c, const Floats& x, const Floats& weights, View<const float> bias) {
-  Floats sums = poisoned(c.rows * c.out);
+  Floats sums = poisoned<float>(c.rows * c.out);
   Cpu::linear(c.size, c.rows, x, weights, {.bias = bias}, sums);
-  std::vector<double> slopes = in_double(sums);
+  std::vector<double> slopes = as<double>(sums);
   for (double& value : slopes) value = reference_detail::gelu_slope(value);
   return slopes;
 }
@@ -94,21 +69,21 @@ std::vector<double> slopes_truth(Case c, const Floats& x, const Floats& weights,
 
 TEST_CASE("linear is the reference's, with every epilogue") {
   for_each_case([](auto c) {
-    const Floats x = random_floats(c.rows * c.in, 1);
-    const Floats weight = random_floats(c.in * c.out, 2);
-    const Floats bias = random_floats(c.out, 3);
-    const Floats residual = random_floats(c.rows * c.out, 4);
+    const Floats x = random_values(c.rows * c.in, 1);
+    const Floats weight = random_values(c.in * c.out, 2);
+    const Floats bias = random_values(c.out, 3);
+    const Floats residual = random_values(c.rows * c.out, 4);
     const Floats weights = packed(c, weight);
-    const auto x_truth = in_double(x);
-    const auto weight_truth = in_double(weight);
-    const auto bias_truth = in_double(bias);
-    const auto residual_truth = in_double(residual);
+    const auto x_truth = as<double>(x);
+    const auto weight_truth = as<double>(weight);
+    const auto bias_truth = as<double>(bias);
+    const auto residual_truth = as<double>(residual);
     for (int parts = 0; parts < 32; ++parts) {
       CAPTURE(parts);
       const bool with_bias = parts & 1, gelu = parts & 2, with_slope = gelu && (parts & 4), with_residual = parts & 8;
       const bool in_place = with_residual && (parts & 16);
-      Floats y = in_place ? residual : poisoned(c.rows * c.out);
-      Floats slope = poisoned(with_slope ? c.rows * c.out : 0);
+      Floats y = in_place ? residual : poisoned<float>(c.rows * c.out);
+      Floats slope = poisoned<float>(with_slope ? c.rows * c.out : 0);
       std::vector<double> y_truth(y.size());
       LinearEpilogue<float> epilogue{.gelu = gelu, .gelu_slope = slope};
       LinearEpilogue<double> epilogue_truth{.gelu = gelu};
@@ -116,27 +91,27 @@ TEST_CASE("linear is the reference's, with every epilogue") {
       if (with_residual) epilogue.residual = in_place ? y : residual, epilogue_truth.residual = residual_truth;
       Cpu::linear(c.size, c.rows, x, weights, epilogue, y);
       Truth::linear(c.size, c.rows, x_truth, weight_truth, epilogue_truth, y_truth);
-      CHECK(difference(y, y_truth) < cases::linear_tolerance);
-      if (with_slope) CHECK(difference(slope, slopes_truth(c, x, weights, epilogue.bias)) < cases::linear_tolerance);
+      CHECK(distance(y, y_truth) < cases::linear_tolerance);
+      if (with_slope) CHECK(distance(slope, slopes_truth(c, x, weights, epilogue.bias)) < cases::linear_tolerance);
     }
   });
 }
 
 TEST_CASE("linear_backward_input is the reference's, with every epilogue") {
   for_each_case([](auto c) {
-    const Floats dy = random_floats(c.rows * c.out, 1);
-    const Floats weight = random_floats(c.in * c.out, 2);
-    const Floats gelu_slope = random_floats(c.rows * c.in, 3);
-    const Floats residual = random_floats(c.rows * c.in, 4);
+    const Floats dy = random_values(c.rows * c.out, 1);
+    const Floats weight = random_values(c.in * c.out, 2);
+    const Floats gelu_slope = random_values(c.rows * c.in, 3);
+    const Floats residual = random_values(c.rows * c.in, 4);
     const Floats weights = packed_transposed(c, weight);
-    const auto dy_truth = in_double(dy);
-    const auto weight_truth = in_double(weight);
-    const auto gelu_slope_truth = in_double(gelu_slope);
-    const auto residual_truth = in_double(residual);
+    const auto dy_truth = as<double>(dy);
+    const auto weight_truth = as<double>(weight);
+    const auto gelu_slope_truth = as<double>(gelu_slope);
+    const auto residual_truth = as<double>(residual);
     for (int parts = 0; parts < 8; ++parts) {
       CAPTURE(parts);
       const bool with_gelu = parts & 1, with_residual = parts & 2, in_place = with_residual && (parts & 4);
-      Floats dx = in_place ? residual : poisoned(c.rows * c.in);
+      Floats dx = in_place ? residual : poisoned<float>(c.rows * c.in);
       std::vector<double> dx_truth(dx.size());
       LinearBackwardEpilogue<float> epilogue;
       LinearBackwardEpilogue<double> epilogue_truth;
@@ -144,25 +119,25 @@ TEST_CASE("linear_backward_input is the reference's, with every epilogue") {
       if (with_residual) epilogue.residual = in_place ? dx : residual, epilogue_truth.residual = residual_truth;
       Cpu::linear_backward_input(c.size, c.rows, dy, weights, epilogue, dx);
       Truth::linear_backward_input(c.size, c.rows, dy_truth, weight_truth, epilogue_truth, dx_truth);
-      CHECK(difference(dx, dx_truth) < cases::linear_tolerance);
+      CHECK(distance(dx, dx_truth) < cases::linear_tolerance);
     }
   });
 }
 
 TEST_CASE("linear_backward_weight adds the reference's gradients") {
   for_each_case([](auto c) {
-    const Floats x = random_floats(c.rows * c.in, 1);
-    const Floats dy = random_floats(c.rows * c.out, 2);
+    const Floats x = random_values(c.rows * c.in, 1);
+    const Floats dy = random_values(c.rows * c.out, 2);
     for (const bool with_bias : {true, false}) {
-      Floats dweight = random_floats(c.in * c.out, 3);
-      Floats dbias = random_floats(with_bias ? c.out : 0, 4);
-      auto dweight_truth = in_double(dweight);
-      auto dbias_truth = in_double(dbias);
-      Floats scratch = poisoned(Cpu::linear_backward_scratch(c.size, c.rows));
+      Floats dweight = random_values(c.in * c.out, 3);
+      Floats dbias = random_values(with_bias ? c.out : 0, 4);
+      auto dweight_truth = as<double>(dweight);
+      auto dbias_truth = as<double>(dbias);
+      Floats scratch = poisoned<float>(Cpu::linear_backward_scratch(c.size, c.rows));
       Cpu::linear_backward_weight(c.size, c.rows, x, dy, scratch, dweight, dbias);
-      Truth::linear_backward_weight(c.size, c.rows, in_double(x), in_double(dy), {}, dweight_truth, dbias_truth);
-      CHECK(difference(dweight, dweight_truth) < cases::linear_tolerance);
-      CHECK(difference(dbias, dbias_truth) < cases::linear_tolerance);
+      Truth::linear_backward_weight(c.size, c.rows, as<double>(x), as<double>(dy), {}, dweight_truth, dbias_truth);
+      CHECK(distance(dweight, dweight_truth) < cases::linear_tolerance);
+      CHECK(distance(dbias, dbias_truth) < cases::linear_tolerance);
     }
   });
 }
@@ -177,10 +152,10 @@ struct Products {
 
 template <class Case>
 Products products(Case c, const Floats& x, const Floats& dy, const Floats& weight) {
-  const Floats bias = random_floats(c.out, 5);
-  Products p{poisoned(c.rows * c.out), poisoned(c.rows * c.out), poisoned(c.rows * c.in), Floats(weight.size()),
-             Floats(bias.size())};
-  Floats scratch = poisoned(Cpu::linear_backward_scratch(c.size, c.rows));
+  const Floats bias = random_values(c.out, 5);
+  Products p{poisoned<float>(c.rows * c.out), poisoned<float>(c.rows * c.out), poisoned<float>(c.rows * c.in),
+             Floats(weight.size()), Floats(bias.size())};
+  Floats scratch = poisoned<float>(Cpu::linear_backward_scratch(c.size, c.rows));
   Cpu::linear(c.size, c.rows, x, packed(c, weight), {.bias = bias, .gelu = true, .gelu_slope = p.slope}, p.y);
   Cpu::linear_backward_input(c.size, c.rows, dy, packed_transposed(c, weight), {.gelu_slope = x}, p.dx);
   Cpu::linear_backward_weight(c.size, c.rows, x, dy, scratch, p.dweight, p.dbias);
@@ -191,9 +166,9 @@ Products products(Case c, const Floats& x, const Floats& dy, const Floats& weigh
 
 TEST_CASE("the products have the same bits with 1, 2 and 3 threads") {
   for_each_case([](auto c) {
-    const Floats x = random_floats(c.rows * c.in, 1);
-    const Floats dy = random_floats(c.rows * c.out, 2);
-    const Floats weight = random_floats(c.in * c.out, 3);
+    const Floats x = random_values(c.rows * c.in, 1);
+    const Floats dy = random_values(c.rows * c.out, 2);
+    const Floats weight = random_values(c.in * c.out, 3);
     set_thread_count(1);
     const Products one = products(c, x, dy, weight);
     for (const int threads : {2, 3}) {
@@ -206,13 +181,13 @@ TEST_CASE("the products have the same bits with 1, 2 and 3 threads") {
 
 TEST_CASE("a row has the same bits alone and inside a batch, and gradients add up in the order of the rows") {
   for_each_case([](auto c) {
-    const Floats x = random_floats(c.rows * c.in, 1);
-    const Floats dy = random_floats(c.rows * c.out, 2);
-    const Floats weight = random_floats(c.in * c.out, 3);
+    const Floats x = random_values(c.rows * c.in, 1);
+    const Floats dy = random_values(c.rows * c.out, 2);
+    const Floats weight = random_values(c.in * c.out, 3);
     const Products whole = products(c, x, dy, weight);
     Floats dweight(weight.size());
     Floats dbias(static_cast<std::size_t>(c.out));
-    Floats scratch = poisoned(Cpu::linear_backward_scratch(c.size, 1));
+    Floats scratch = poisoned<float>(Cpu::linear_backward_scratch(c.size, 1));
     for (Index r = 0; r < c.rows; ++r) {
       const Floats x_row(x.begin() + r * c.in, x.begin() + (r + 1) * c.in);
       const Floats dy_row(dy.begin() + r * c.out, dy.begin() + (r + 1) * c.out);
