@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
     std::printf("%-24s  PSNR (dB)     SSIM\n", "");
     print("k-means on raw patches", baseline);
     print("demo model", learned);
-    std::printf("difference %+.2f dB; %.1f%% of the codes in use\n", learned.psnr - baseline.psnr,
+    std::printf("difference %+.2f dB; the photographs of TRAIN use %.1f%% of the codes\n", learned.psnr - baseline.psnr,
                 100 * codes_in_use(model, photos));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
