@@ -10,7 +10,7 @@ namespace {
 
 /// CLI11's messages may have several lines.
 int fail(std::string message, int code) {
-  std::fprintf(stderr, "tessera: %s\n", tessera::detail::one_line(message).c_str());
+  std::fprintf(stderr, "tessera: %s\n", tessera::one_line(message).c_str());
   return code;
 }
 

@@ -28,14 +28,21 @@ std::filesystem::path picture_file(const Inputs& inputs, Index i, const std::fil
   return folder / (inputs.stem(i) + ".png");
 }
 
+/// One path for every file, whatever leads to it. Throws Error(file_access).
+std::filesystem::path resolved(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::path result = std::filesystem::weakly_canonical(path, error);
+  if (error) throw Error(ErrorCode::file_access, path.string(), error.message(), "a path that can be followed");
+  return result;
+}
+
 /// No input may be written over.
 void check_outputs(const Inputs& inputs, const std::filesystem::path& folder) {
-  std::error_code missing;
   std::set<std::filesystem::path> files;
-  for (Index i = 0; i < inputs.count(); ++i) files.insert(std::filesystem::weakly_canonical(inputs.name(i), missing));
+  for (Index i = 0; i < inputs.count(); ++i) files.insert(resolved(inputs.name(i)));
   for (Index i = 0; i < inputs.count(); ++i) {
     const std::filesystem::path file = picture_file(inputs, i, folder);
-    if (files.contains(std::filesystem::weakly_canonical(file, missing))) {
+    if (files.contains(resolved(file))) {
       throw UsageError(file.string() +
                        ": found an input where its reconstruction would be written, expected another "
                        "folder for -o");

@@ -79,7 +79,7 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
                                   .memory = static_cast<std::size_t>(a.memory_gb * 1e9)};
   auto photographs = std::make_unique<Photographs>(a.data, config, options);
   for (const auto& file : photographs->skipped()) {
-    std::fprintf(stderr, "skipped, broken: %s\n", tessera::detail::one_line(file.string()).c_str());
+    std::fprintf(stderr, "skipped, broken: %s\n", tessera::one_line(file.string()).c_str());
   }
   return photographs;
 }

@@ -14,9 +14,12 @@ using namespace tessera;
 
 namespace {
 
-/// The whole lines of steps up to `steps_done`.
+/// The whole lines of steps up to `steps_done`; none where there is no file. Throws Error(file_access).
 std::string kept_lines(const std::filesystem::path& path, Index steps_done) {
+  std::error_code error;
+  if (std::filesystem::status(path, error).type() == std::filesystem::file_type::not_found) return {};
   std::ifstream file(path);
+  if (!file) throw Error(ErrorCode::file_access, path.string(), std::strerror(errno), "a file that can be read");
   std::string kept, line;
   while (std::getline(file, line) && !file.eof()) {
     const auto object = nlohmann::json::parse(line, nullptr, false);

@@ -72,6 +72,30 @@ TEST_CASE("AtomicFile keeps a symbolic link and replaces the file behind it") {
   CHECK(read_bytes(folder / "real") == "new");
 }
 
+TEST_CASE("AtomicFile makes the file that a symbolic link names, through several links and out of other folders") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "deep");
+  std::filesystem::create_symlink("deep/second", folder / "link");
+  std::filesystem::create_symlink("../real", folder / "deep/second");
+  AtomicFile file(folder / "link");
+  file.write("new");
+  file.commit();
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(std::filesystem::is_symlink(folder / "deep/second"));
+  CHECK_FALSE(std::filesystem::is_symlink(folder / "real"));
+  CHECK(read_bytes(folder / "real") == "new");
+}
+
+TEST_CASE("AtomicFile refuses links that lead nowhere") {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("b", folder / "a");
+  std::filesystem::create_symlink("a", folder / "b");
+  CHECK(contains(error_line([&] { AtomicFile file(folder / "a"); }), "symbolic links that lead to one another"));
+  std::filesystem::create_symlink("none/file", folder / "into_nothing");
+  CHECK(contains(error_line([&] { AtomicFile file(folder / "into_nothing"); }), "No such file"));
+  CHECK(std::filesystem::is_symlink(folder / "into_nothing"));
+}
+
 TEST_CASE("AtomicFile names the file that it cannot write") {
   const TemporaryFolder folder;
   const auto missing = folder / "no/such/folder/file";

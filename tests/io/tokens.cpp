@@ -58,6 +58,24 @@ TEST_CASE("tokens: int64 arrays, Windows line ends, blank lines, commas and a mi
   CHECK(read("x.txt", "").images() == 0);
 }
 
+TEST_CASE("tokens: a table of wrong sizes is not written") {
+  const TemporaryFolder folder;
+  for (const char* name : {"x.npy", "x.jsonl", "x.txt"}) {
+    CAPTURE(name);
+    const auto line = [&](const TokenTable& table) {
+      return error_line([&] { tessera::write_tokens(folder / name, table); });
+    };
+    TokenTable half = sample(), none = sample(), unnamed = sample();
+    half.tokens.pop_back();
+    CHECK(contains(line(half), "found 5 tokens, expected whole images of 3"));
+    none.length = 0;
+    CHECK(contains(line(none), "found 6 tokens, expected whole images of 0"));
+    unnamed.files.pop_back();
+    CHECK(contains(line(unnamed), "found 1 names of images, expected 2, or none"));
+    CHECK_FALSE(std::filesystem::exists(folder / name));
+  }
+}
+
 TEST_CASE("tokens: ids outside of the codebook and wrong counts are refused with their line") {
   CHECK(contains(line_for("x.txt", "1 2 3\n1 2 10\n"), "x.txt, line 2: found token 10, expected ids from 0 to 9"));
   CHECK(contains(line_for("x.txt", "-1 2 3\n"), "line 1: found token -1"));

@@ -14,9 +14,7 @@ enum class ErrorCode {
   bad_argument,  ///< a value outside its documented range
 };
 
-namespace detail {
-
-/// Names from files may hold any bytes; line breaks and other control characters become '?'.
+/// As one line: names from files may hold any bytes; line breaks and other control characters become '?'.
 inline std::string one_line(std::string_view text) {
   std::string line(text);
   for (char& c : line) {
@@ -25,14 +23,12 @@ inline std::string one_line(std::string_view text) {
   return line;
 }
 
-}  // namespace detail
-
 /// What went wrong, in one line: the subject (a file, a tensor, an option), what was found, what was expected.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, std::string_view subject, std::string_view found, std::string_view expected)
-      : std::runtime_error(detail::one_line(std::string(subject) + ": found " + std::string(found) + ", expected " +
-                                            std::string(expected))),
+      : std::runtime_error(
+            one_line(std::string(subject) + ": found " + std::string(found) + ", expected " + std::string(expected))),
         code_(code) {}
 
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }

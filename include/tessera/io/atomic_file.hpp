@@ -24,14 +24,9 @@ namespace tessera {
 class AtomicFile {
  public:
   /// Throws Error(file_access) if the folder cannot be written, the path is something else than a regular file, or
-  /// another AtomicFile is writing it. A symbolic link is kept; the file that it names is replaced.
+  /// another AtomicFile is writing it. A symbolic link is kept; the file that it names is replaced, or made.
   explicit AtomicFile(const std::filesystem::path& path) : target_(path) {
-    std::error_code error;
-    const auto status = std::filesystem::status(path, error);
-    if (std::filesystem::exists(status)) {
-      if (!std::filesystem::is_regular_file(status)) fail("something that is not a regular file");
-      if (std::filesystem::is_symlink(path, error)) target_ = std::filesystem::canonical(path, error);
-    }
+    follow_links();
     temporary_ = target_;
     temporary_ += ".tmp";
     while (!lock_temporary()) {
@@ -73,12 +68,32 @@ class AtomicFile {
   }
 
  private:
+  /// The links of a path that Linux follows.
+  static constexpr int most_links = 40;
+
+  /// Makes target_ the regular file, or what could become one, behind any symbolic links.
+  void follow_links() {
+    for (int links = 0; links <= most_links; ++links) {
+      std::error_code error;
+      const auto status = std::filesystem::symlink_status(target_, error);
+      if (status.type() == std::filesystem::file_type::none) fail(error.message());
+      if (!std::filesystem::is_symlink(status)) {
+        if (exists(status) && !is_regular_file(status)) fail("something that is not a regular file");
+        return;
+      }
+      const std::filesystem::path behind = std::filesystem::read_symlink(target_, error);
+      if (error) fail(error.message());
+      target_ = target_.parent_path() / behind;
+    }
+    fail("symbolic links that lead to one another");
+  }
+
   /// False: the file that was opened has been renamed or removed by its writer before we held the lock; try again.
   bool lock_temporary() {
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (descriptor_ < 0) fail(std::strerror(errno));
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      close_and_fail("another writer of this file");
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      close_and_fail(errno == EWOULDBLOCK ? "another writer of this file" : std::strerror(errno));
     }
     struct stat opened {
     }, named{};

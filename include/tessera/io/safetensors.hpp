@@ -5,7 +5,6 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <string>
 #include <string_view>

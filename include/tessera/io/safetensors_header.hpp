@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -169,7 +170,7 @@ class SafetensorsHeaderParser {
 
   bool top_key(std::string& key) {
     name_ = std::move(key);
-    if (!names_.emplace(name_, true).second) fail("the name '" + name_ + "' twice", "unique names");
+    if (!names_.insert(name_).second) fail("the name '" + name_ + "' twice", "unique names");
     tensor_ = {};
     offsets_.clear();
     place_ = Place::top_value;
@@ -202,9 +203,9 @@ class SafetensorsHeaderParser {
   std::string file_;
   SafetensorsHeader& header_;
   Place place_ = Place::start;
-  std::string name_;                   // of the tensor (or __metadata__) that is being read
-  std::vector<std::string> fields_;    // keys seen in the object that is being read
-  std::map<std::string, bool> names_;  // all names seen
+  std::string name_;                 // of the tensor (or __metadata__) that is being read
+  std::vector<std::string> fields_;  // keys seen in the object that is being read
+  std::set<std::string> names_;      // all names seen
   TensorInfo tensor_;
   std::vector<Index> offsets_;
 };

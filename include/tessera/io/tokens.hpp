@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -88,8 +87,8 @@ inline void read_token_object(const std::string& where, std::string_view line, T
   const auto tokens = object.find("tokens");
   if (tokens == object.end() || !tokens->is_array()) fail("no array \"tokens\"", "{\"file\": ..., \"tokens\": [...]}");
   for (const auto& id : *tokens) {
-    // Integers beyond int64 arrive as unsigned: as -1 they fail the check of the range.
     if (!id.is_number_integer()) fail("a token that is no integer", "integers");
+    // Beyond int64 it would turn negative.
     const bool too_large = id.is_number_unsigned() && id.get<std::uint64_t>() >> 63 != 0;
     if (too_large) fail("token " + id.dump(), "ids of the codebook");
     collector.add(where, id.get<std::int64_t>());
@@ -132,6 +131,18 @@ void read_token_lines(const std::filesystem::path& path, TokenCollector& collect
   }
 }
 
+inline void check_sizes(const std::filesystem::path& path, const TokenTable& table) {
+  const std::size_t images = static_cast<std::size_t>(table.images());
+  if (table.tokens.size() != images * static_cast<std::size_t>(table.length)) {
+    throw Error(ErrorCode::bad_argument, path.string(), std::to_string(table.tokens.size()) + " tokens",
+                "whole images of " + std::to_string(table.length));
+  }
+  if (!table.files.empty() && table.files.size() != images) {
+    throw Error(ErrorCode::bad_argument, path.string(), std::to_string(table.files.size()) + " names of images",
+                std::to_string(images) + ", or none");
+  }
+}
+
 }  // namespace detail
 
 /// Reads tokens of images with `length` tokens each, ids in [0, codes). By extension: .npy holds int32 or int64
@@ -164,9 +175,10 @@ inline std::string format_tokens_json(const std::string& file, View<const Token>
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// Writes atomically; the format follows the extension as in read_tokens. `files`, if any, is as long as the table.
-/// Throws Error(file_access).
+/// Writes atomically; the format follows the extension as in read_tokens. Throws Error(file_access), and
+/// Error(bad_argument) where `table.tokens` ends within an image or `table.files` names another number of images.
 inline void write_tokens(const std::filesystem::path& path, const TokenTable& table) {
+  detail::check_sizes(path, table);
   if (path.extension() == ".npy") {
     const Index shape[2] = {table.images(), table.length};
     return write_npy<Token>(path, shape, table.tokens);
