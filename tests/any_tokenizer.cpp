@@ -91,7 +91,7 @@ TEST_CASE("stated_config: another program's config.json says nothing, a wrong on
 }
 
 TEST_CASE("Preset::load: every value, the last ones too") {
-  const Preset preset = trainable_preset<presets::odd_latent>("odd_latent");
+  const Preset preset = tessera::preset<presets::odd_latent>("odd_latent");
   const auto any = preset.load(golden("odd_latent"));
   auto tokenizer = Tokenizer<presets::odd_latent>::load(golden("odd_latent"));
   std::vector<float> image(static_cast<std::size_t>(preset.config.image_values()), 0.25F), mine(image.size()),

@@ -43,9 +43,9 @@ class TrainingRun {
         config_(preset.config),
         trainer_(trainer),
         dataset_(dataset),
-        images_(static_cast<std::size_t>(options.batch_size * options.accumulate * config_.image_values())),
+        images_(static_cast<std::size_t>(trainer.images_per_step() * config_.image_values())),
         log_(arguments.folder / "log.jsonl", trainer.steps_done()),
-        progress_(trainer.steps_done() + 1, options.schedule.steps, images_per_step()) {}
+        progress_(trainer.steps_done() + 1, options.schedule.steps, trainer.images_per_step()) {}
 
   void run() {
     const Index steps = options_.schedule.steps;
@@ -63,20 +63,11 @@ class TrainingRun {
   }
 
  private:
-  [[nodiscard]] Index images_per_step() const { return options_.batch_size * options_.accumulate; }
-
-  /// Codes move at the end of this step, and the counts of their use start anew.
-  [[nodiscard]] bool revives_in(Index step) const {
-    const CodebookOptions& codebook = options_.codebook;
-    return codebook.revive_every > 0 && step > codebook.unquantized_steps &&
-           (step - codebook.unquantized_steps) % codebook.revive_every == 0;
-  }
-
   Index run_step() {
     const auto start = std::chrono::steady_clock::now();
-    const Index count = images_per_step(), step = trainer_.steps_done() + 1;
+    const Index count = trainer_.images_per_step(), step = trainer_.steps_done() + 1;
     dataset_.read((step - 1) * count, count, images_);
-    const CodebookUse use = revives_in(step) ? trainer_.codebook_use() : CodebookUse{};
+    const CodebookUse use = options_.codebook.revives_in(step) ? trainer_.codebook_use() : CodebookUse{};
     const StepReport report = trainer_.step(images_);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     nlohmann::ordered_json line{{"step", report.step},

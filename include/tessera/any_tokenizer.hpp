@@ -44,7 +44,7 @@ struct Preset {
   std::size_t workspace_bytes;                 ///< of a tokenizer that takes `batch` images in a pass
   const std::vector<Parameter>& (*tensors)();  ///< names and shapes
   std::unique_ptr<AnyTokenizer> (*tokenizer)(View<const float> weights);  ///< `buffer_size` of them
-  std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);    ///< nullptr: only for encoding and decoding
+  std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);
 
   /// As Tokenizer::load. Throws Error: file_access, bad_file, or mismatch.
   [[nodiscard]] std::unique_ptr<AnyTokenizer> load(const std::filesystem::path& path) const {

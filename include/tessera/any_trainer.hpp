@@ -20,28 +20,45 @@ class AnyTrainer {
 
   [[nodiscard]] virtual const Config& config() const = 0;
   [[nodiscard]] virtual const TrainOptions& options() const = 0;
+  /// Names, shapes and places of the weights in a buffer of them.
   [[nodiscard]] virtual const std::vector<Parameter>& parameters() const = 0;
+
+  /// Images that one step takes.
+  [[nodiscard]] Index images_per_step() const { return options().images_per_step(); }
+  /// One update from images [images_per_step(), C, H, W] in the model's range. Throws Error(bad_argument) for another
+  /// number of values.
   virtual StepReport step(View<const float> images) = 0;
   [[nodiscard]] virtual Index steps_done() const = 0;
+  /// Which codes were chosen since the last revival, or in all steps where there is none.
   [[nodiscard]] virtual CodebookUse codebook_use() const = 0;
+
+  /// The weights now, and their moving average (empty where none is kept), in the order of parameters().
   [[nodiscard]] virtual AlignedBuffer<float> weights() const = 0;
   [[nodiscard]] virtual AlignedBuffer<float> averaged_weights() const = 0;
+  /// Starts from these weights, in the order of parameters().
   virtual void set_weights(View<const float> weights) = 0;
+  /// A copy of all that the following steps depend on, and the way back to it.
   [[nodiscard]] virtual TrainerState state() const = 0;
   virtual void restore(const TrainerState& state) = 0;
   /// A tokenizer of the weights now; of their moving average where there is one.
   [[nodiscard]] virtual std::unique_ptr<AnyTokenizer> tokenizer() const = 0;
 
+  /// Starts from a saved model. Throws Error: file_access, bad_file, mismatch.
   void load_weights(const std::filesystem::path& path) {
     AlignedBuffer<float> values = weights();
     load_parameters(path, config(), parameters(), values.view());
     set_weights(std::as_const(values).view());
   }
+  /// Write model files that load without being told their Config. Throw Error(file_access); save_averaged_weights
+  /// needs TrainOptions::ema_decay above 0.
   void save_weights(const std::filesystem::path& path) const { save(path, weights()); }
   void save_averaged_weights(const std::filesystem::path& path) const { save(path, averaged_weights()); }
+  /// Writes everything that resume() needs, atomically. Throws Error(file_access).
   void save_checkpoint(const std::filesystem::path& path) const {
     tessera::save_checkpoint(path, config(), options(), parameters(), state());
   }
+  /// Goes on from a checkpoint: the following steps give the same bits as if the run had never stopped.
+  /// Throws Error: file_access, bad_file, or mismatch when Config or options differ from the checkpoint's.
   void resume(const std::filesystem::path& path) {
     TrainerState saved = state();
     load_checkpoint(path, config(), options(), parameters(), saved);

@@ -1,7 +1,7 @@
 // The templates behind any_tokenizer.hpp and any_trainer.hpp. A program compiles each of its presets in a translation
 // unit of its own, and there alone includes this header:
 //
-//     tessera::Preset my_preset() { return tessera::trainable_preset<my_config>("mine"); }
+//     tessera::Preset my_preset() { return tessera::preset<my_config>("mine"); }
 #pragma once
 
 #include <memory>
@@ -62,7 +62,7 @@ class TrainerOf final : public AnyTrainer {
 
 }  // namespace detail
 
-/// A preset that encodes and decodes.
+/// The preset of a Config: encodes, decodes and trains.
 template <Config config, Backend B = cpu>
 Preset preset(std::string_view name) {
   using T = Tokenizer<config, B>;
@@ -76,17 +76,9 @@ Preset preset(std::string_view name) {
           .tokenizer = [](View<const float> weights) -> std::unique_ptr<AnyTokenizer> {
             return std::make_unique<detail::TokenizerOf<config, B>>(T(weights));
           },
-          .trainer = nullptr};
-}
-
-/// As preset(), and can be trained too.
-template <Config config, Backend B = cpu>
-Preset trainable_preset(std::string_view name) {
-  Preset result = preset<config, B>(name);
-  result.trainer = [](const TrainOptions& options) -> std::unique_ptr<AnyTrainer> {
-    return std::make_unique<detail::TrainerOf<config, B>>(options);
-  };
-  return result;
+          .trainer = [](const TrainOptions& options) -> std::unique_ptr<AnyTrainer> {
+            return std::make_unique<detail::TrainerOf<config, B>>(options);
+          }};
 }
 
 }  // namespace tessera

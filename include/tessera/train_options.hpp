@@ -8,7 +8,7 @@
 
 #include <tessera/core/error.hpp>
 #include <tessera/optim/schedule.hpp>
-#include <tessera/training_pass.hpp>
+#include <tessera/reconstruction_loss.hpp>
 #include <tessera/vq/codebook_upkeep.hpp>
 
 namespace tessera {
@@ -27,6 +27,9 @@ struct TrainOptions {
   double input_noise = 0.0;  ///< standard deviation of Gaussian noise on the encoder's input
   CodebookOptions codebook{};
   std::uint64_t seed = 0;
+
+  /// Images of one update.
+  [[nodiscard]] Index images_per_step() const { return batch_size * accumulate; }
 };
 
 NLOHMANN_JSON_SERIALIZE_ENUM(ScheduleShape, {{ScheduleShape::constant, "constant"}, {ScheduleShape::cosine, "cosine"}})

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -56,7 +55,7 @@ class Trainer {
   }
 
   /// Images that one step takes.
-  [[nodiscard]] Index images_per_step() const { return options_.batch_size * options_.accumulate; }
+  [[nodiscard]] Index images_per_step() const { return options_.images_per_step(); }
   [[nodiscard]] Index steps_done() const { return step_; }
   [[nodiscard]] const TrainOptions& options() const { return options_; }
 
@@ -92,10 +91,7 @@ class Trainer {
     update_weights(report);
     if (pass_options.quantize && options_.codebook.ema_decay > 0) update_code_averages();
     if (step_ == options_.codebook.unquantized_steps) start_codebook();
-    if (options_.codebook.revive_every > 0 && step_ > options_.codebook.unquantized_steps &&
-        (step_ - options_.codebook.unquantized_steps) % options_.codebook.revive_every == 0) {
-      revive_codes();
-    }
+    if (options_.codebook.revives_in(step_)) revive_codes();
     PackedWeights<B>::pack(tensors_);
     return report;
   }
@@ -112,7 +108,13 @@ class Trainer {
   /// Writes model files that load without being told their Config. Throws Error(file_access), or bad_argument where
   /// there is no average.
   void save_weights(const std::filesystem::path& path) const { save_model(path, weights_.view()); }
-  void save_averaged_weights(const std::filesystem::path& path) const { save_model(path, average_.view()); }
+  void save_averaged_weights(const std::filesystem::path& path) const {
+    if (average_.size() == 0) {
+      throw Error(ErrorCode::bad_argument, path.string(), "a trainer that keeps no averaged weights",
+                  "TrainOptions::ema_decay above 0");
+    }
+    save_model(path, average_.view());
+  }
 
   /// Writes everything that `resume` needs, atomically: a killed program leaves the last checkpoint whole.
   void save_checkpoint(const std::filesystem::path& path) const {

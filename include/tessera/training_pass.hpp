@@ -2,10 +2,9 @@
 #pragma once
 
 #include <tessera/model.hpp>
+#include <tessera/reconstruction_loss.hpp>
 
 namespace tessera {
-
-enum class ReconstructionLoss { l2, l1 };
 
 /// reconstruction + codebook + commitment; the last one already times Config::commitment.
 template <class A>

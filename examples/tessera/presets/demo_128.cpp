@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::demo_128() {
-  return tessera::trainable_preset<tessera::presets::demo_128>("demo_128");
+  return tessera::preset<tessera::presets::demo_128>("demo_128");
 }

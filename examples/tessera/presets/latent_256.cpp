@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::latent_256() {
-  return tessera::trainable_preset<tessera::presets::latent_256>("latent_256");
+  return tessera::preset<tessera::presets::latent_256>("latent_256");
 }

@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::latent_64() {
-  return tessera::trainable_preset<tessera::presets::latent_64>("latent_64");
+  return tessera::preset<tessera::presets::latent_64>("latent_64");
 }

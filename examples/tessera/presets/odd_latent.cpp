@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::odd_latent() {
-  return tessera::trainable_preset<tessera::presets::odd_latent>("odd_latent");
+  return tessera::preset<tessera::presets::odd_latent>("odd_latent");
 }

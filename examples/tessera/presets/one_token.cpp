@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::one_token() {
-  return tessera::trainable_preset<tessera::presets::one_token>("one_token");
+  return tessera::preset<tessera::presets::one_token>("one_token");
 }

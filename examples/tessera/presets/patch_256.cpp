@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::patch_256() {
-  return tessera::trainable_preset<tessera::presets::patch_256>("patch_256");
+  return tessera::preset<tessera::presets::patch_256>("patch_256");
 }

@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::tiny_latent() {
-  return tessera::trainable_preset<tessera::presets::tiny_latent>("tiny_latent");
+  return tessera::preset<tessera::presets::tiny_latent>("tiny_latent");
 }

@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::tiny_patch() {
-  return tessera::trainable_preset<tessera::presets::tiny_patch>("tiny_patch");
+  return tessera::preset<tessera::presets::tiny_patch>("tiny_patch");
 }

@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::tiny_titok_cosine() {
-  return tessera::trainable_preset<tessera::presets::tiny_titok_cosine>("tiny_titok_cosine");
+  return tessera::preset<tessera::presets::tiny_titok_cosine>("tiny_titok_cosine");
 }

@@ -4,5 +4,5 @@
 #include "../presets.hpp"
 
 tessera::Preset program::tiny_titok_vq() {
-  return tessera::trainable_preset<tessera::presets::tiny_titok_vq>("tiny_titok_vq");
+  return tessera::preset<tessera::presets::tiny_titok_vq>("tiny_titok_vq");
 }

@@ -24,6 +24,11 @@ struct CodebookOptions {
   double ema_decay = 0;    ///< > 0: codes are moving averages (van den Oord et al. 2017, appendix A.1)
 
   bool operator==(const CodebookOptions&) const = default;
+
+  /// Whether unused codes move at the end of this step, and the counts of their use start anew.
+  [[nodiscard]] bool revives_in(Index step) const {
+    return revive_every > 0 && step > unquantized_steps && (step - unquantized_steps) % revive_every == 0;
+  }
 };
 
 /// Latents and choices of the recent past, on the host. A checkpoint holds all of it.
