@@ -70,13 +70,13 @@ TEST_CASE("program: bad files are exit code 1 and one line that names them, and 
            in("run"),
        "short.safetensors"},
   };
-  for (const auto& [arguments, names] : cases) {
-    CAPTURE(arguments);
-    const Outcome outcome = run_program(arguments);
+  for (const auto& wrong : cases) {  // clang captures no structured bindings under OpenMP
+    CAPTURE(wrong.arguments);
+    const Outcome outcome = run_program(wrong.arguments);
     CAPTURE(outcome.err);
     CHECK(outcome.code == 1);
     CHECK(outcome.one_line_error());
-    CHECK(contains(outcome.err, names));
+    CHECK(contains(outcome.err, wrong.names));
     CHECK(outcome.out.empty());
     for (const char* left : {"out", "out.npy", "out.npy.tmp", "none", "run"}) {
       CHECK_FALSE(std::filesystem::exists(folder / left));
