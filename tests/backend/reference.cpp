@@ -99,6 +99,77 @@ TEST_CASE("conv3x3: a cross-correlation with zeros around, [out channel, in chan
   CHECK(y == Values{150, 101, 172, 103, 200, 200, 200, 201});
 }
 
+TEST_CASE("convolution: a cross-correlation with zeros around, channels last") {
+  const Values x{0, 10, 1, 11, 2, 12, 3, 13};  // 2 x 2 pixels of 2 channels
+  Values weight(18, 0.0);
+  weight[4] = 1;      // in 0, centre
+  weight[9 + 5] = 1;  // in 1, one to the right
+  weight[1] = 100;    // in 0, one up
+  const Values bias{1000};
+  const Values residual{0.1, 0.2, 0.3, 0.4};
+  Values packed(static_cast<std::size_t>(B::packed_convolution_size(shape<2, 1>)), unset);
+  Values y(4, unset);
+  B::pack_convolution(shape<2, 1>, weight, packed);
+  B::convolution(shape<2, 2, 2, 1>, 1, x, packed, bias, residual, y);
+  CHECK(y == Values{0.1 + 1011, 0.2 + 1001, 0.3 + 1015, 0.4 + 1103});
+  B::convolution(shape<2, 2, 2, 1>, 1, x, packed, {}, {}, y);
+  CHECK(y == Values{11, 1, 15, 103});
+}
+
+TEST_CASE("group_norm_silu: statistics over pixels and neighbouring channels, eps 1e-6 inside the root") {
+  const Values x{1, 5, 10, 10, 3, 7, 10, 10};  // 2 pixels; channels 0, 1 and 2, 3
+  const Values weight{1, 2, 1, 1};
+  const Values bias{0, 1, 0.5, 0};
+  Values y(8, unset);
+  Values mean(2, unset);
+  Values rstd(2, unset);
+  B::group_norm_silu(shape<4, 2>, 1, 2, x, weight, bias, y, mean, rstd);
+  const double scale = 1 / std::sqrt(5 + 1e-6);
+  const auto silu = [](double v) { return v / (1 + std::exp(-v)); };
+  CHECK(mean == Values{4, 10});
+  CHECK(rstd[0] == doctest::Approx(scale).epsilon(1e-15));
+  CHECK(rstd[1] == doctest::Approx(1000).epsilon(1e-15));
+  CHECK(y[0] == doctest::Approx(silu(-3 * scale)).epsilon(1e-15));
+  CHECK(y[5] == doctest::Approx(silu(6 * scale + 1)).epsilon(1e-15));
+  CHECK(y[2] == doctest::Approx(silu(0.5)).epsilon(1e-15));
+  CHECK(y[7] == 0);
+}
+
+TEST_CASE("upsample2: every pixel four times; transpose: each image alone") {
+  const Values x = counting(4);  // 1 x 2 pixels of 2 channels
+  Values y(16, unset);
+  B::upsample2(shape<1, 2, 2>, 1, x, y);
+  CHECK(y == Values{0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3});
+  const Values rows = counting(12);  // 2 images of 2 rows of 3
+  Values columns(12, unset);
+  B::transpose(shape<2, 3>, 2, rows, columns);
+  CHECK(columns == Values{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11});
+}
+
+TEST_CASE("softmax: rows sum to 1, large values do not overflow") {
+  const Values x{0, std::log(3.0), 1000, 1000 + std::log(3.0)};
+  Values y(4, unset);
+  B::softmax(shape<2>, 2, x, y);
+  CHECK(y[0] == doctest::Approx(0.25).epsilon(1e-15));
+  CHECK(y[1] == doctest::Approx(0.75).epsilon(1e-15));
+  CHECK(y[2] == doctest::Approx(0.25).epsilon(1e-12));
+}
+
+TEST_CASE("Gaussians: mean, then log-variance, clamped to [-30, 20]") {
+  const Values parameters{1, 2, 2 * std::log(3.0), 100};
+  const Values noise{2, -1};
+  Values z(2, unset);
+  Values kl(1, unset);
+  B::gaussian_sample(shape<2>, 1, parameters, noise, z);
+  CHECK(z[0] == doctest::Approx(7).epsilon(1e-15));
+  CHECK(z[1] == doctest::Approx(2 - std::exp(10.0)).epsilon(1e-15));
+  B::gaussian_sample(shape<2>, 1, parameters, {}, z);
+  CHECK(z == Values{1, 2});
+  B::gaussian_kl(shape<2>, 1, parameters, kl);
+  const double first = (1 + 9 - 1 - 2 * std::log(3.0)) / 2;
+  CHECK(kl[0] == doctest::Approx(first + (4 + std::exp(20.0) - 1 - 20) / 2).epsilon(1e-15));
+}
+
 TEST_CASE("nearest_code: the lowest id on a tie, the margin to the runner-up") {
   const Values codes{5, 5, 1, 0, -1, 0, 5, 5};
   const Values z{0, 0, 5, 4, 0.9, 0};

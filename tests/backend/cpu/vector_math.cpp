@@ -32,6 +32,18 @@ Lanes gelu_of(const Lanes& x) {
 Lanes gelu_slope_of(const Lanes& x) {
   return gelu_and_slope(x).slope;
 }
+Lanes sigmoid_of(const Lanes& x) {
+  return sigmoid(x);
+}
+Lanes silu_of(const Lanes& x) {
+  return silu(x);
+}
+Lanes silu_slope_of(const Lanes& x) {
+  return silu_slope(x);
+}
+Lanes tanh_of(const Lanes& x) {
+  return tanh(x);
+}
 
 /// The largest error(x, function(x)) over evenly spaced x.
 template <class Error>
@@ -113,4 +125,45 @@ TEST_CASE("gelu's slope is exact to 3e-7") {
   CHECK(at(gelu_slope_of, infinity) == doctest::Approx(1.0).epsilon(3e-7));
   CHECK(std::abs(at(gelu_slope_of, -infinity)) <= 3e-7F);
   CHECK(std::isnan(at(gelu_slope_of, not_a_number)));
+}
+
+TEST_CASE("sigmoid and silu are exact to 3e-7 of their value") {
+  const auto sigmoid_error = [](double x, float y) {
+    return std::abs(static_cast<double>(y) * (1.0 + std::exp(-x)) - 1.0);
+  };
+  CHECK(worst(sigmoid_of, -86.0, 100.0, 4'000'000, sigmoid_error) <= 3e-7);
+  const auto silu_error = [](double x, float y) {
+    return x == 0.0 ? std::abs(static_cast<double>(y))
+                    : std::abs(static_cast<double>(y) * (1.0 + std::exp(-x)) / x - 1.0);
+  };
+  CHECK(worst(silu_of, -86.0, 100.0, 4'000'000, silu_error) <= 3e-7);
+  CHECK(at(sigmoid_of, 0.0F) == 0.5F);
+  CHECK(at(silu_of, 1e30F) == 1e30F);
+  CHECK(std::abs(at(silu_of, -1000.0F)) <= 1e-30F);
+  CHECK(std::isnan(at(silu_of, not_a_number)));
+}
+
+TEST_CASE("silu's slope is exact to 3e-7") {
+  const auto error = [](double x, float y) {
+    const double s = 1.0 / (1.0 + std::exp(-x));
+    return std::abs(static_cast<double>(y) - s * (1.0 + x * (1.0 - s)));
+  };
+  CHECK(worst(silu_slope_of, -100.0, 100.0, 4'000'000, error) <= 3e-7);
+  CHECK(at(silu_slope_of, 0.0F) == 0.5F);
+  CHECK(std::isnan(at(silu_slope_of, not_a_number)));
+}
+
+TEST_CASE("tanh is exact to 3e-7 of its value, however small") {
+  const auto error = [](double x, float y) {
+    return x == 0.0 ? std::abs(static_cast<double>(y)) : std::abs(static_cast<double>(y) / std::tanh(x) - 1.0);
+  };
+  CHECK(worst(tanh_of, -12.0, 12.0, 4'000'000, error) <= 3e-7);
+  CHECK(worst(tanh_of, -1.0, 1.0, 4'000'000, error) <= 3e-7);
+  CHECK(worst(tanh_of, -1e-3, 1e-3, 1'000'000, error) <= 3e-7);
+  CHECK(at(tanh_of, 1e-30F) == 1e-30F);
+  CHECK(at(tanh_of, 0.0F) == 0.0F);
+  CHECK(at(tanh_of, infinity) == 1.0F);
+  CHECK(at(tanh_of, -infinity) == -1.0F);
+  CHECK(at(tanh_of, 1e30F) == 1.0F);
+  CHECK(std::isnan(at(tanh_of, not_a_number)));
 }

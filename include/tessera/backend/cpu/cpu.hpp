@@ -3,9 +3,13 @@
 #pragma once
 
 #include <tessera/backend/concept.hpp>
+#include <tessera/backend/cpu/activations.hpp>
 #include <tessera/backend/cpu/attention.hpp>
 #include <tessera/backend/cpu/codes.hpp>
 #include <tessera/backend/cpu/conv3x3.hpp>
+#include <tessera/backend/cpu/convolution.hpp>
+#include <tessera/backend/cpu/gaussian.hpp>
+#include <tessera/backend/cpu/group_norm.hpp>
 #include <tessera/backend/cpu/layer_norm.hpp>
 #include <tessera/backend/cpu/linear.hpp>
 #include <tessera/backend/cpu/losses.hpp>
@@ -13,6 +17,8 @@
 #include <tessera/backend/cpu/optimizer.hpp>
 #include <tessera/backend/cpu/patches.hpp>
 #include <tessera/backend/cpu/rows.hpp>
+#include <tessera/backend/cpu/transpose.hpp>
+#include <tessera/backend/cpu/upsample.hpp>
 #include <tessera/backend/host_memory.hpp>
 
 namespace tessera {
@@ -26,6 +32,12 @@ struct basic_cpu : HostMemory<float>,
                    cpu_detail::RowsOps<Arch>,
                    cpu_detail::PatchesOps<Arch>,
                    cpu_detail::Conv3x3Ops<Arch>,
+                   cpu_detail::ConvolutionOps<Arch>,
+                   cpu_detail::GroupNormOps<Arch>,
+                   cpu_detail::UpsampleOps<Arch>,
+                   cpu_detail::TransposeOps,
+                   cpu_detail::ActivationsOps<Arch>,
+                   cpu_detail::GaussianOps<Arch>,
                    cpu_detail::NearestCodeOps<Arch>,
                    cpu_detail::CodesOps<Arch>,
                    cpu_detail::LossesOps<Arch>,

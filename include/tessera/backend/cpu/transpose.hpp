@@ -1,6 +1,9 @@
 // y = factor * x^T, four by four in 128-bit registers, where interleaving means the same on every instruction set.
 #pragma once
 
+#include <algorithm>
+
+#include <tessera/core/parallel.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/core/xsimd.hpp>
 
@@ -39,5 +42,20 @@ inline void transpose(Index rows, Index columns, const float* x, Index x_stride,
     for (Index i = 0; i < columns; ++i) element(i, j);
   }
 }
+
+struct TransposeOps {
+  /// y[b, c, r] = x[b, r, c].
+  template <Index R, Index C>
+  static void transpose(Shape<R, C>, Index batch, View<const float> x, View<float> y) {
+    constexpr Index block = 64;  // rows of one task
+    constexpr Index blocks = (R + block - 1) / block;
+    parallel_for(batch * blocks, [&](Index task) {
+      const Index first = task % blocks * block;
+      const Index image = task / blocks * R * C;
+      cpu_detail::transpose(std::min(block, R - first), C, x.data() + image + first * C, C, 1.0F,
+                            y.data() + image + first, R);
+    });
+  }
+};
 
 }  // namespace tessera::cpu_detail
