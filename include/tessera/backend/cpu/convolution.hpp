@@ -131,11 +131,11 @@ void convolve(const ConvolutionSizes& s, Index batch, const float* x, const floa
         const Index first = (tile.row * s.width + tile.column) * s.out + column;
         const float* const added = offset_or_null(residual, first);
         float* const to = y + first;
-        for_each_group<Arch>(
+        for_each_sum<Arch>(
             tile.pixels, columns, s.out, sums + (t - first_tile) * height * width,
-            [=](Index at, auto group_of_lanes, Lanes<Arch> value) __attribute__((always_inline)) {
-              if (added != nullptr) value = group_of_lanes.load(added + at) + value;
-              group_of_lanes.store(value, to + at);
+            [=](Index at, auto n, Lanes<Arch> value) __attribute__((always_inline)) {
+              if (added != nullptr) value = load<Arch>(added + at, n) + value;
+              store<Arch>(value, to + at, n);
             });
       }
     }
