@@ -47,9 +47,12 @@ TEST_CASE("preset_of: the one whose tensors the file holds, where it states no c
   CHECK(preset_of(list(), golden("tiny_patch") / "model.safetensors").name == "tiny_patch");
   CHECK(contains(error_line([] { (void)preset_of(list(), golden("tiny_titok_vq")); }),
                  "found tensors of several presets: tiny_titok_vq, tiny_titok_cosine, expected a file that states its "
-                 "config, or --preset NAME"));
-  CHECK(contains(error_line([] { (void)preset_of(list(), golden("one_token")); }),
-                 "found tensors of no preset, expected one of tiny_patch, tiny_titok_vq, tiny_titok_cosine"));
+                 "config"));
+  const std::string line = error_line([] { (void)preset_of(list(), golden("one_token")); });
+  CHECK(contains(line,
+                 "found a latent model, 24 x 24 images, patches of 12, encoder 1 x 40, decoder 1 x 24, 1 tokens, 3 "
+                 "codes of dimension 2: no 'encoder."));
+  CHECK(contains(line, ", expected the nearest preset, tiny_"));
 }
 
 TEST_CASE("preset_of: the config that the file states decides") {
@@ -60,8 +63,31 @@ TEST_CASE("preset_of: the config that the file states decides") {
   };
   save.operator()<presets::tiny_titok_cosine>();
   CHECK(preset_of(list(), folder.path()).name == "tiny_titok_cosine");
+  save.operator()<presets::tiny_titok_vq>();
+  CHECK(preset_of(list(), folder.path()).name == "tiny_titok_vq");
   save.operator()<presets::one_token>();
-  CHECK(contains(error_line([&] { (void)preset_of(list(), folder.path()); }), "found a model of config {"));
+  const std::string line = error_line([&] { (void)preset_of(list(), folder.path()); });
+  CHECK(contains(line,
+                 "model.safetensors: found code_dim 2 instead of 12, codebook_size 3 instead of 48, decoder.depth 1"));
+  CHECK(contains(line, ", expected the nearest preset, tiny_patch: a patch model, 32 x 32 images"));
+}
+
+TEST_CASE("preset_of: a published config.json decides, and what it leaves out the tensors do") {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(golden("tiny_titok_vq") / "model.safetensors", folder / "model.safetensors");
+  const auto with_model = [&](const std::string& fields) {
+    write_bytes(folder / "config.json", R"({"model": {"vq_model": {"is_legacy": false, "finetune_decoder": false)" +
+                                            fields + R"(}}, "dataset": {"preprocessing": {"crop_size": 32}}})");
+    std::string name;
+    const std::string line = error_line([&] { name = preset_of(list(), folder.path()).name; });
+    return line.empty() ? name : line;
+  };
+  CHECK(with_model(R"(, "use_l2_norm": true)") == "tiny_titok_cosine");
+  CHECK(with_model(R"(, "use_l2_norm": false, "token_size": 12, "codebook_size": 48)") == "tiny_titok_vq");
+  CHECK(contains(with_model(""), "found tensors of several presets: tiny_titok_vq, tiny_titok_cosine"));
+  CHECK(contains(
+      with_model(R"(, "use_l2_norm": true, "num_latent_tokens": 7)"),
+      "config.json: found num_latent_tokens 7 instead of 6, expected the nearest preset, tiny_titok_cosine: "));
 }
 
 TEST_CASE("find_preset") {
@@ -74,7 +100,7 @@ TEST_CASE("stated_config: another program's config.json says nothing, a wrong on
   const TemporaryFolder folder;
   std::filesystem::copy_file(golden("tiny_patch") / "model.safetensors", folder / "model.safetensors");
   const auto with_config = [&](const std::string& text) { write_bytes(folder / "config.json", text); };
-  with_config(R"({"model": {"vq_model": {"codebook_size": 4096, "patch_size": 16}}})");
+  with_config(R"({"model": {"type": "llm"}})");
   CHECK(preset_of(list(), folder.path()).name == "tiny_patch");
   const std::string right = to_json_text(presets::tiny_patch);
   with_config(right);

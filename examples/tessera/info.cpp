@@ -1,100 +1,258 @@
-// tessera info: what a model is, and what it costs.
+// tessera info: what a model is, what it costs, and what is wrong with it.
+#include <cmath>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
+#include <tessera/core/parallel.hpp>
 #include <tessera/flops.hpp>
+#include <tessera/vq/codebook_health.hpp>
+#include <tessera/vq/codebook_use.hpp>
 
+#include "inputs.hpp"
 #include "program.hpp"
 
 namespace program {
 
 using namespace tessera;
+using Json = nlohmann::ordered_json;
 
 namespace {
 
 struct InfoArguments {
   ModelArguments model;
+  std::vector<std::filesystem::path> images;
+  Filter filter = Filter::bicubic;
   bool json = false;
 };
 
-const char* family_of(const Config& c) {
-  if (c.latent_tokens == 0) return "patch";
-  return c.class_token ? "titok" : "latent";
-}
-
 /// The element types of the file's tensors, as "F32" or "F16, F32".
-std::string dtypes_of(const SafetensorsFile& file) {
-  std::set<std::string> names;
-  for (const TensorInfo& tensor : file.tensors()) names.emplace(name_of(tensor.dtype));
+std::string dtypes_of(const WeightFile& file) {
+  std::set<std::string_view> names;
+  for (const auto& [name, tensor] : file.tensors()) names.insert(name_of(tensor.info->dtype));
   std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  for (const std::string_view name : names) text.append(text.empty() ? "" : ", ").append(name);
   return text;
 }
 
-nlohmann::ordered_json describe(const ModelArguments& arguments) {
-  const Preset& preset = arguments.find_preset();
-  const Config& c = preset.config;
-  const SafetensorsFile file(model_file(arguments.path));
-  check_fits(file, c, preset.tensors());
-  return {{"file", file.path()},
-          {"preset", preset.name},
-          {"family", family_of(c)},
-          {"dtype", dtypes_of(file)},
-          {"parameters", preset.parameters},
-          {"tokens", c.tokens()},
-          {"codebook_size", c.codebook_size},
-          {"code_dim", c.code_dim},
-          {"bits_per_token", c.bits_per_token()},
-          {"bits_per_image", c.bits_per_image()},
-          {"compression_ratio", c.compression_ratio()},
-          {"encode_flops", encode_flops(c)},
-          {"decode_flops", decode_flops(c)},
-          {"batch", preset.batch},
-          {"workspace_bytes", preset.workspace_bytes},
-          {"config", nlohmann::ordered_json::parse(to_json_text(c))}};
+/// What the file holds beside the weights that are loaded: how many tensors of each kind.
+Json extras_of(const WeightFile& file) {
+  const std::map<TensorRole, const char*> kinds{{TensorRole::alias, "aliases"},
+                                                {TensorRole::averaged, "averaged_weights"},
+                                                {TensorRole::optimizer, "optimizer_state"},
+                                                {TensorRole::statistics, "codebook_statistics"}};
+  const TensorNames names(file);
+  Json counts = Json::object();
+  for (const auto& [name, tensor] : file.tensors()) {
+    const auto kind = kinds.find(names.role(name));
+    if (kind != kinds.end()) counts[kind->second] = counts.value(kind->second, 0) + 1;
+  }
+  return counts;
 }
 
-void print_text(const nlohmann::ordered_json& info) {
+/// Numbers that encoding needs, and that decoding needs; the codebook counts for both.
+Json parameters_of(const Preset& preset) {
+  Index encode = 0, decode = 0;
+  for (const Parameter& p : preset.tensors()) {
+    const bool codebook = p.name.starts_with("quantize");
+    const bool encoder = p.name.starts_with("encoder.") || p.name == "latent_tokens";
+    if (encoder || codebook) encode += p.dims.count();
+    if (!encoder || codebook) decode += p.dims.count();
+  }
+  return {{"all", preset.parameters}, {"encode", encode}, {"decode", decode}};
+}
+
+/// Every tensor with values that are NaN or infinite, and how many they are.
+Json not_finite_in(const WeightFile& file, const Preset& preset) {
+  const std::string prefix = TensorNames(file).prefix();
+  const std::vector<Parameter>& parameters = preset.tensors();
+  std::vector<Index> counts(parameters.size());
+  parallel_for_or_throw(static_cast<Index>(parameters.size()), [&](Index i) {
+    const StoredTensor& tensor = *file.find(prefix + parameters[static_cast<std::size_t>(i)].name);
+    std::vector<float> values(static_cast<std::size_t>(parameters[static_cast<std::size_t>(i)].dims.count()));
+    tensor.file->read_float32(*tensor.info, values);
+    counts[static_cast<std::size_t>(i)] = std::ranges::count_if(values, [](float x) { return !std::isfinite(x); });
+  });
+  Json result = Json::object();
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] > 0) result[prefix + parameters[i].name] = counts[i];
+  }
+  return result;
+}
+
+Json codebook_of(const WeightFile& file, const Preset& preset) {
+  const Config& c = preset.config;
+  if (!c.has_codes()) return nullptr;
+  std::vector<float> codes(static_cast<std::size_t>(c.codebook_size * c.code_dim));
+  for (const Parameter& p : preset.tensors()) {
+    if (!p.name.starts_with("quantize")) continue;
+    const StoredTensor& tensor = *file.find(TensorNames(file).prefix() + p.name);
+    tensor.file->read_float32(*tensor.info, codes);
+  }
+  const CodebookHealth health = codebook_health(codes, c.codebook_size, c.metric);
+  return {{"duplicates", health.duplicates}, {"dead", health.dead}, {"untrained", health.untrained}};
+}
+
+/// Which codes some images choose.
+Json use_by(const InfoArguments& a, const Preset& preset) {
+  const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
+  const Inputs inputs(a.images, preset.config, a.filter);
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(preset.config.codebook_size));
+  std::vector<float> image(static_cast<std::size_t>(preset.config.image_values()));
+  std::vector<Token> ids(static_cast<std::size_t>(preset.config.tokens()));
+  for (Index i = 0; i < inputs.count(); ++i) {
+    inputs.read(i, 1, image);
+    tokenizer->encode(image, ids);
+    for (const Token id : ids) ++counts[static_cast<std::size_t>(id)];
+  }
+  const CodebookUse use = codebook_use(counts);
+  return {{"images", inputs.count()}, {"used", use.used}, {"unused", use.dead}, {"perplexity", use.perplexity}};
+}
+
+/// All that does not fit the preset, where an error line can hold no more than the first of it.
+Json misfits_of(const WeightFile& file, const StatedConfig& stated, const Preset& preset) {
+  const TensorDifferences tensors = tensor_differences(file, preset.tensors());
+  return {{"file", file.path()},
+          {"found", summary(config_of_tensors(file))},
+          {"expected", summary(preset.config)},
+          {"preset", preset.name},
+          {"stated_otherwise", differences(stated, preset.config)},
+          {"missing", tensors.missing},
+          {"misshapen", tensors.misshapen},
+          {"mistyped", tensors.mistyped},
+          {"unknown", tensors.unknown}};
+}
+
+void print_json(const Json& json) {
+  std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+void print_misfits(const ModelArguments& model) {
+  const WeightFile file(model.path);
+  const StatedConfig stated = stated_config(file);
+  const Preset& preset =
+      model.preset.empty() ? nearest_preset(all_presets(), file, stated) : named_preset(model.preset);
+  if (!fits(file, stated, preset.config, preset.tensors())) print_json(misfits_of(file, stated, preset));
+}
+
+Json describe(const InfoArguments& a) {
+  if (a.json) print_misfits(a.model);
+  const Preset& preset = a.model.find_preset();
+  const Config& c = preset.config;
+  const WeightFile file(a.model.path);
+  const StatedConfig stated = stated_config(file);
+  if (!fits(file, stated, c, preset.tensors())) throw misfit(file, stated, c, preset.tensors());
+  const Json parameters = parameters_of(preset);
+  Json info{{"file", file.path()},
+            {"preset", preset.name},
+            {"family", family_of(c)},
+            {"dtype", dtypes_of(file)},
+            {"prefix", TensorNames(file).prefix()},
+            {"extras", extras_of(file)},
+            {"parameters", parameters["all"]},
+            {"encode_parameters", parameters["encode"]},
+            {"decode_parameters", parameters["decode"]},
+            {"tokens", c.tokens()},
+            {"codebook_size", c.codebook_size},
+            {"code_dim", c.code_dim},
+            {"bits_per_token", c.bits_per_token()},
+            {"bits_per_image", c.bits_per_image()},
+            {"compression_ratio", c.compression_ratio()},
+            {"codebook", codebook_of(file, preset)},
+            {"encode_flops", encode_flops(c)},
+            {"decode_flops", decode_flops(c)},
+            {"weight_bytes", preset.buffer_size * Index{sizeof(float)}},
+            {"batch", preset.batch},
+            {"workspace_bytes", preset.workspace_bytes},
+            {"not_finite", not_finite_in(file, preset)},
+            {"config", Json::parse(to_json_text(c))}};
+  if (!a.images.empty() && c.has_codes()) info["codebook"]["use"] = use_by(a, preset);
+  return info;
+}
+
+void print_codebook(const Json& info) {
+  const Json& codebook = info["codebook"];
+  const auto integer = [](const Json& part, const char* key) { return part[key].get<Index>(); };
+  std::printf("codebook    %td codes of dimension %td, %s; %td duplicates, %td dead, %td never trained\n",
+              integer(info, "codebook_size"), integer(info, "code_dim"),
+              info["config"]["metric"].get<std::string>().c_str(), integer(codebook, "duplicates"),
+              integer(codebook, "dead"), integer(codebook, "untrained"));
+  if (!codebook.contains("use")) return;
+  const Json& use = codebook["use"];
+  std::printf("            %td used and %td unused by %td images, perplexity %.1f\n", use["used"].get<Index>(),
+              use["unused"].get<Index>(), use["images"].get<Index>(), use["perplexity"].get<double>());
+}
+
+void print_text(const Json& info) {
   const auto text = [&](const char* key) { return info[key].get<std::string>(); };
   const auto integer = [&](const char* key) { return info[key].get<Index>(); };
   const auto number = [&](const char* key) { return info[key].get<double>(); };
-  const nlohmann::ordered_json& c = info["config"];
-  std::printf("%s\n", text("file").c_str());
+  const auto size = [](const Json& part, const char* key) { return part[key].get<Index>(); };
+  const Json& c = info["config"];
+  std::printf("%s\n", one_line(text("file")).c_str());
   std::printf("preset      %s (%s family), %s\n", text("preset").c_str(), text("family").c_str(),
               text("dtype").c_str());
-  std::printf("image       %td x %td, %td channels, patches of %td\n", c["image"]["height"].get<Index>(),
-              c["image"]["width"].get<Index>(), c["channels"].get<Index>(), c["patch_size"].get<Index>());
+  std::printf("image       %td x %td, %td channels, patches of %td\n", size(c["image"], "height"),
+              size(c["image"], "width"), size(c, "channels"), size(c, "patch_size"));
   for (const char* part : {"encoder", "decoder"}) {
-    std::printf("%-11s %td blocks of width %td, %td heads\n", part, c[part]["depth"].get<Index>(),
-                c[part]["dim"].get<Index>(), c[part]["heads"].get<Index>());
+    std::printf("%-11s %td blocks of width %td, %td heads\n", part, size(c[part], "depth"), size(c[part], "dim"),
+                size(c[part], "heads"));
   }
-  std::printf("parameters  %td\n", integer("parameters"));
-  std::printf("codebook    %td codes of dimension %td, %s\n", integer("codebook_size"), integer("code_dim"),
-              c["metric"].get<std::string>().c_str());
-  std::printf("tokens      %td of %td bits: %td bits an image, %.6g : 1\n", integer("tokens"),
-              integer("bits_per_token"), integer("bits_per_image"), number("compression_ratio"));
+  if (const Json& p = c["pixel_decoder"]; size(p, "hidden_channels") > 0) {
+    std::printf("            then %td codes of dimension %td and convolutions of %td channels and more\n",
+                size(p, "codebook_size"), size(p, "z_channels"), size(p, "hidden_channels"));
+  }
+  if (const Json& t = c["text"]; size(t, "length") > 0) {
+    std::printf("text        %td embeddings of width %td, for the decoder\n", size(t, "length"), size(t, "width"));
+  }
+  std::printf("parameters  %td: %td to encode, %td to decode\n", integer("parameters"), integer("encode_parameters"),
+              integer("decode_parameters"));
+  if (info["codebook"].is_null())
+    std::printf("tokens      %td of %td numbers, continuous: %td bits an image, %.6g : 1\n", integer("tokens"),
+                size(c, "code_dim"), integer("bits_per_image"), number("compression_ratio"));
+  else
+    std::printf("tokens      %td of %td bits: %td bits an image, %.6g : 1\n", integer("tokens"),
+                integer("bits_per_token"), integer("bits_per_image"), number("compression_ratio"));
+  if (!info["codebook"].is_null()) print_codebook(info);
   std::printf("encode      %.4g GFLOP an image\n", number("encode_flops") * 1e-9);
   std::printf("decode      %.4g GFLOP an image\n", number("decode_flops") * 1e-9);
-  std::printf("workspace   %td bytes for %td images at a time\n", integer("workspace_bytes"), integer("batch"));
+  std::printf("memory      %.1f MB of weights, %.1f MB to compute with (%td images at a time)\n",
+              number("weight_bytes") * 1e-6, number("workspace_bytes") * 1e-6, integer("batch"));
+  if (!text("prefix").empty()) std::printf("names       begin with '%s'\n", one_line(text("prefix")).c_str());
+  for (const auto& [kind, count] : info["extras"].items()) {
+    std::printf("not loaded  %td tensors: %s\n", count.get<Index>(), kind.c_str());
+  }
+}
+
+/// Throws Error(bad_file) that names what would keep the model from loading.
+void check_values(const Json& info) {
+  std::string tensors;
+  for (const auto& [name, count] : info["not_finite"].items()) {
+    tensors += (tensors.empty() ? "" : ", ") + ("'" + name + "' (" + count.dump() + ")");
+  }
+  if (tensors.empty()) return;
+  throw Error(ErrorCode::bad_file, info["file"].get<std::string>(), "NaN or infinity in " + tensors, "finite weights");
 }
 
 void info(const InfoArguments& a) {
-  const nlohmann::ordered_json description = describe(a.model);
+  const Json description = describe(a);
   if (a.json)
-    std::printf("%s\n", description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    print_json(description);
   else
     print_text(description);
+  check_values(description);
 }
 
 }  // namespace
 
 void add_info(CLI::App& app, std::function<void()>& run) {
-  CLI::App& c = *app.add_subcommand("info", "say what a model is");
+  CLI::App& c = *app.add_subcommand("info", "say what a model is, what it costs, and what is wrong with it");
   const auto a = std::make_shared<InfoArguments>();
-  c.add_option("model", a->model.path, "a .safetensors file, or a folder with model.safetensors")->required();
+  c.add_option("model", a->model.path, model_path_text)->required();
   add_preset(c, a->model.preset);
+  c.add_option("--images", a->images, "JPEG and PNG files, folders of them, or one .npy: say which codes they use");
   c.add_flag("--json", a->json, "as JSON");
   c.callback([a, &run] { run = [a] { info(*a); }; });
 }

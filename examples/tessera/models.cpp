@@ -13,7 +13,12 @@ const Preset& named_preset(const std::string& name) {
 }
 
 const Preset& ModelArguments::find_preset() const {
-  return preset.empty() ? preset_of(all_presets(), path) : named_preset(preset);
+  if (!preset.empty()) return named_preset(preset);
+  const std::vector<const Preset*> fitting = fitting_presets(all_presets(), path);
+  if (fitting.size() == 1) return *fitting.front();
+  std::string names;
+  for (const Preset* one : fitting) names.append(names.empty() ? "" : ", ").append(one->name);
+  throw Error(ErrorCode::mismatch, path.string(), "tensors of several presets: " + names, "--preset NAME");
 }
 
 std::unique_ptr<AnyTokenizer> ModelArguments::load() const {
@@ -25,7 +30,7 @@ void add_preset(CLI::App& command, std::string& preset) {
 }
 
 void add_model(CLI::App& command, ModelArguments& model) {
-  command.add_option("--model", model.path, "a .safetensors file, or a folder with model.safetensors")->required();
+  command.add_option("--model", model.path, model_path_text)->required();
   add_preset(command, model.preset);
 }
 

@@ -37,6 +37,9 @@ struct ModelArguments {
   [[nodiscard]] std::unique_ptr<tessera::AnyTokenizer> load() const;
 };
 
+inline constexpr const char* model_path_text =
+    "a .safetensors file, or a folder with model.safetensors or its shards and their index";
+
 /// Options that several commands have: --preset; --model and --preset; the images and --filter.
 void add_preset(CLI::App& command, std::string& preset);
 void add_model(CLI::App& command, ModelArguments& model);

@@ -2,11 +2,12 @@
 // (compile_preset.hpp); the rest of the program sees only these interfaces, and compiles fast.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tessera/config.hpp>
@@ -72,24 +73,36 @@ inline const Preset* find_preset(View<const Preset> presets, std::string_view na
   return nullptr;
 }
 
-/// The preset of a model's file or folder: the one whose Config the file states; where it states none, the one whose
-/// tensors it holds. Throws Error: file_access, bad_file, or mismatch when none or several fit.
-inline const Preset& preset_of(View<const Preset> presets, const std::filesystem::path& model) {
-  const SafetensorsFile file(model_file(model));
-  const std::optional<Config> stated = stated_config(file);
-  std::vector<const Preset*> fitting, all;
+/// The one of `presets` with the fewest statements, then tensors, that do not fit a file. Throws Error(bad_argument)
+/// where there are none to choose from.
+inline const Preset& nearest_preset(View<const Preset> presets, const WeightFile& file, const StatedConfig& stated) {
+  if (presets.empty()) throw Error(ErrorCode::bad_argument, "presets", "none to choose from", "at least one");
+  return *std::ranges::min_element(presets, {}, [&](const Preset& p) {
+    return std::pair(differences(stated, p.config).size(), tensor_differences(file, p.tensors()).count());
+  });
+}
+
+/// Every preset that agrees with what a model's file or folder states of its Config, and with each of its tensors; they
+/// may be several where nothing is stated. Throws Error: file_access; bad_file; mismatch where there is none, with what
+/// does not fit the nearest one.
+inline std::vector<const Preset*> fitting_presets(View<const Preset> presets, const std::filesystem::path& model) {
+  const WeightFile file(model);
+  const StatedConfig stated = stated_config(file);
+  std::vector<const Preset*> fitting;
   for (const Preset& preset : presets) {
-    all.push_back(&preset);
-    if (stated ? preset.config == *stated : fits(file, preset.tensors())) fitting.push_back(&preset);
+    if (fits(file, stated, preset.config, preset.tensors())) fitting.push_back(&preset);
   }
+  if (!fitting.empty()) return fitting;
+  const Preset& nearest = nearest_preset(presets, file, stated);
+  throw misfit(file, stated, nearest.config, nearest.tensors(), "the nearest preset, " + std::string(nearest.name));
+}
+
+/// The one preset that fits. Throws Error as fitting_presets, and mismatch where several fit.
+inline const Preset& preset_of(View<const Preset> presets, const std::filesystem::path& model) {
+  const std::vector<const Preset*> fitting = fitting_presets(presets, model);
   if (fitting.size() == 1) return *fitting.front();
-  if (fitting.size() > 1) {
-    throw Error(ErrorCode::mismatch, file.path(), "tensors of several presets: " + detail::names_of(fitting),
-                "a file that states its config, or --preset NAME");
-  }
-  throw Error(ErrorCode::mismatch, file.path(),
-              stated ? "a model of config " + to_json_text(*stated) : std::string("tensors of no preset"),
-              "one of " + detail::names_of(all));
+  throw Error(ErrorCode::mismatch, model.string(), "tensors of several presets: " + detail::names_of(fitting),
+              "a file that states its config");
 }
 
 }  // namespace tessera

@@ -19,6 +19,7 @@
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/io/dtype.hpp>
+#include <tessera/io/pickle.hpp>
 
 namespace tessera {
 
@@ -245,6 +246,7 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view file, View<co
   const auto fail = [&](std::string_view found, std::string_view expected) {
     throw Error(ErrorCode::bad_file, file, found, expected);
   };
+  if (detail::is_pickle(bytes)) detail::refuse_pickle(file);
   if (bytes.size() < 8) fail(std::to_string(bytes.size()) + " bytes", "a safetensors file (8 bytes or more)");
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);

@@ -1,0 +1,42 @@
+// Codes that a codebook could do without, by their values alone.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#include <tessera/config.hpp>
+#include <tessera/core/types.hpp>
+
+namespace tessera {
+
+struct CodebookHealth {
+  Index duplicates = 0;  ///< equal to a lower code, which wins every tie
+  Index dead = 0;        ///< without a place of their own: not finite, or zero where directions are compared
+  Index untrained = 0;   ///< still within +-1 / K of 0, where training starts them
+};
+
+/// codes [K, C].
+inline CodebookHealth codebook_health(View<const float> codes, Index K, Metric metric) {
+  const std::size_t C = codes.size() / static_cast<std::size_t>(K);
+  const auto row = [&](Index k) { return codes.subspan(static_cast<std::size_t>(k) * C, C); };
+  const auto compare = [&](Index a, Index b) { return std::memcmp(row(a).data(), row(b).data(), C * sizeof(float)); };
+  CodebookHealth health;
+  std::vector<Index> order(static_cast<std::size_t>(K));
+  std::iota(order.begin(), order.end(), Index{0});
+  std::ranges::sort(order, [&](Index a, Index b) { return compare(a, b) < 0; });
+  for (std::size_t i = 1; i < order.size(); ++i) health.duplicates += compare(order[i - 1], order[i]) == 0;
+  const float bound = 1.0F / static_cast<float>(K);
+  for (Index k = 0; k < K; ++k) {
+    const bool finite = std::ranges::all_of(row(k), [](float x) { return std::isfinite(x); });
+    const bool zero = std::ranges::all_of(row(k), [](float x) { return x == 0; });
+    const bool small = std::ranges::all_of(row(k), [&](float x) { return std::fabs(x) <= bound; });
+    health.dead += !finite || (zero && metric == Metric::cosine);
+    health.untrained += small;
+  }
+  return health;
+}
+
+}  // namespace tessera
