@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include <tessera/backend/cpu/lanes.hpp>
@@ -27,11 +28,15 @@ constexpr Index narrow_tile_rows(Index groups) {
   return std::min<Index>(tile_rows<Arch> * tile_columns<Arch> / lanes / groups, 12);
 }
 
-/// What stands left of the product: A(i, k) = data[i * row_stride + k * k_stride].
+/// What stands left of the product: A(i, k) = data[i * row_stride + k * k_stride]. After every `run` values of k, the
+/// first time after `first_run`, data moves on by `jump`.
 struct LeftOperand {
   const float* data;
   Index row_stride;
   Index k_stride;
+  Index first_run = std::numeric_limits<Index>::max();
+  Index run = 0;
+  Index jump = 0;
 };
 
 /// What stands right of it: B(k, j) = data[k * k_stride + j]. A packed panel, or rows that are read where they lie.
@@ -51,6 +56,13 @@ struct Prefetch {
 
 inline constexpr Index prefetch_steps = 32;  // 16 lines in 384 cycles are what memory delivers to one core
 inline constexpr Index line = 16;            // floats of a cache line
+
+/// Asks for a tile [rows, columns], row i at data + i * stride, to come into L1.
+[[gnu::always_inline]] inline void fetch_tile(const float* data, Index stride, Index rows, Index columns) {
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < columns; j += line) __builtin_prefetch(data + i * stride + j, 1);
+  }
+}
 
 /// Calls f(0), f(1), ... f(count - 1) with compile-time constants: registers have no index.
 template <Index count, class F>
@@ -91,23 +103,18 @@ template <class Arch, Index rows, Index groups>
     });
   });
 
-  if (prefetch.output != nullptr) {
-    for (Index i = 0; i < rows; ++i) {
-      for (Index g = 0; g < groups; ++g) {
-        __builtin_prefetch(prefetch.output + i * prefetch.output_stride + g * line, 1);
-      }
-    }
-  }
+  if (prefetch.output != nullptr) fetch_tile(prefetch.output, prefetch.output_stride, rows, groups * lanes);
 
   const float* row[pointers];
   unroll<pointers>([&](auto p) __attribute__((always_inline)) {
     row[p] = a.data + static_cast<Index>(p) * rows_per_pointer * a.row_stride;
   });
+  Index run_end = a.first_run;
   for (Index k = 0; k < depth;) {
     for (Index i = 0; i < prefetch.lines; ++i) __builtin_prefetch(prefetch.data + i * line, 0, 2);
     prefetch.data += prefetch.lines * line;
     // Not unrolled: these 45 instructions run from the loop buffer, four times as many were 5 % slower.
-    for (const Index end = std::min(k + prefetch_steps, depth); k < end; ++k) {
+    for (const Index end = std::min({k + prefetch_steps, depth, run_end}); k < end; ++k) {
       Batch right[vectors];
       unroll<vectors>([&](auto v) __attribute__((always_inline)) {
         right[v] = Batch::load_unaligned(b.data + static_cast<Index>(v) * width);
@@ -118,6 +125,10 @@ template <class Arch, Index rows, Index groups>
       });
       unroll<pointers>([&](auto p) __attribute__((always_inline)) { row[p] += a.k_stride; });
       b.data += b.k_stride;
+    }
+    if (k == run_end) {
+      unroll<pointers>([&](auto p) __attribute__((always_inline)) { row[p] += a.jump; });
+      run_end += a.run;
     }
   }
 
