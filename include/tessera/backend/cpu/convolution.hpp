@@ -122,9 +122,9 @@ void convolve(const ConvolutionSizes& s, Index batch, const float* x, const floa
       const Index row = part.k / run;
       const Index from = (pixel + part.first + (row - 1) * s.width - 1) * s.in + part.k - row * run;
       float* const c = t.sums + part.first * width;
-      multiply_tile<Arch>(part.pixels, ceil_div(t.columns, lanes) * lanes, part.depth,
-                          {x + from, s.in, 1, (row + 1) * run - part.k, run, (s.width - 3) * s.in},
-                          {t.right + (part.k - t.k) * width, width}, {c, width}, c, width, next);
+      multiply_tile<Arch>(part.pixels, ceil_div(t.columns, lanes) * lanes, part.depth, {x + from, s.in, 1},
+                          {t.right + (part.k - t.k) * width, width}, {c, width}, c, width, next,
+                          {(row + 1) * run - part.k, run, (s.width - 3) * s.in});
       next.data += ceil_div(part.depth, prefetch_steps) * next.lines * line;
       next.output = nullptr;
     });

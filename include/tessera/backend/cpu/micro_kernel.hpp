@@ -28,15 +28,19 @@ constexpr Index narrow_tile_rows(Index groups) {
   return std::min<Index>(tile_rows<Arch> * tile_columns<Arch> / lanes / groups, 12);
 }
 
-/// What stands left of the product: A(i, k) = data[i * row_stride + k * k_stride]. After every `run` values of k, the
-/// first time after `first_run`, data moves on by `jump`.
+/// What stands left of the product: A(i, k) = data[i * row_stride + k * k_stride].
 struct LeftOperand {
   const float* data;
   Index row_stride;
   Index k_stride;
-  Index first_run = std::numeric_limits<Index>::max();
-  Index run = 0;
-  Index jump = 0;
+};
+
+/// Where A lies in pieces: after `first` values of k, and again after every `period` more, its data moves on by
+/// `distance`.
+struct Jump {
+  Index first = std::numeric_limits<Index>::max();
+  Index period = 0;
+  Index distance = 0;
 };
 
 /// What stands right of it: B(k, j) = data[k * k_stride + j]. A packed panel, or rows that are read where they lie.
@@ -84,7 +88,7 @@ alignas(alignment) inline constexpr float zero_row[4 * lanes] = {};
 /// C [rows, 16 * groups], row i at c + i * c_stride, = start + A B over k in [0, depth), in this order.
 template <class Arch, Index rows, Index groups>
 [[gnu::noinline]] void multiply_tile(Index depth, LeftOperand a, RightOperand b, TileStart start, float* c,
-                                     Index c_stride, Prefetch prefetch) {
+                                     Index c_stride, Prefetch prefetch, Jump jump) {
   static_assert(
       groups >= 1 && groups * lanes <= tile_columns<Arch> && rows >= 1 && rows <= narrow_tile_rows<Arch>(groups),
       "multiply_tile: more sums than registers; use at most tile_rows x tile_columns.");
@@ -109,12 +113,11 @@ template <class Arch, Index rows, Index groups>
   unroll<pointers>([&](auto p) __attribute__((always_inline)) {
     row[p] = a.data + static_cast<Index>(p) * rows_per_pointer * a.row_stride;
   });
-  Index run_end = a.first_run;
   for (Index k = 0; k < depth;) {
     for (Index i = 0; i < prefetch.lines; ++i) __builtin_prefetch(prefetch.data + i * line, 0, 2);
     prefetch.data += prefetch.lines * line;
     // Not unrolled: these 45 instructions run from the loop buffer, four times as many were 5 % slower.
-    for (const Index end = std::min({k + prefetch_steps, depth, run_end}); k < end; ++k) {
+    for (const Index end = std::min({k + prefetch_steps, depth, jump.first}); k < end; ++k) {
       Batch right[vectors];
       unroll<vectors>([&](auto v) __attribute__((always_inline)) {
         right[v] = Batch::load_unaligned(b.data + static_cast<Index>(v) * width);
@@ -126,9 +129,9 @@ template <class Arch, Index rows, Index groups>
       unroll<pointers>([&](auto p) __attribute__((always_inline)) { row[p] += a.k_stride; });
       b.data += b.k_stride;
     }
-    if (k == run_end) {
-      unroll<pointers>([&](auto p) __attribute__((always_inline)) { row[p] += a.jump; });
-      run_end += a.run;
+    if (k == jump.first) {
+      unroll<pointers>([&](auto p) __attribute__((always_inline)) { row[p] += jump.distance; });
+      jump.first += jump.period;
     }
   }
 
@@ -140,7 +143,7 @@ template <class Arch, Index rows, Index groups>
 }
 
 template <class Arch>
-using TileKernel = void (*)(Index, LeftOperand, RightOperand, TileStart, float*, Index, Prefetch);
+using TileKernel = void (*)(Index, LeftOperand, RightOperand, TileStart, float*, Index, Prefetch, Jump);
 
 /// multiply_tile for groups x 16 columns; [rows - 1].
 template <class Arch, Index groups>
@@ -165,16 +168,16 @@ TileKernel<Arch> tile_kernel(Index rows, Index groups) {
 /// So is `start`, which may be C.
 template <class Arch>
 void multiply_tile(Index rows, Index columns, Index depth, LeftOperand a, RightOperand b, TileStart start, float* c,
-                   Index c_stride, Prefetch prefetch = {}) {
+                   Index c_stride, Prefetch prefetch = {}, Jump jump = {}) {
   if (rows == 0 || columns == 0) return;
   const Index groups = ceil_div(columns, lanes);
   const TileKernel<Arch> kernel = tile_kernel<Arch>(rows, groups);
-  if (columns == groups * lanes) return kernel(depth, a, b, start, c, c_stride, prefetch);
+  if (columns == groups * lanes) return kernel(depth, a, b, start, c, c_stride, prefetch, jump);
 
   constexpr Index width = tile_columns<Arch>;
   alignas(alignment) float whole[narrow_tile_rows<Arch>(1) * width] = {};  // [rows, tile_columns]
   for (Index i = 0; i < rows; ++i) std::copy_n(start.data + i * start.stride, columns, whole + i * width);
-  kernel(depth, a, b, {whole, width}, whole, width, prefetch);
+  kernel(depth, a, b, {whole, width}, whole, width, prefetch, jump);
   for (Index i = 0; i < rows; ++i) std::copy_n(whole + i * width, columns, c + i * c_stride);
 }
 
