@@ -1,4 +1,5 @@
-// Prints one hash a model and quantity: token ids, margins, latents, decoded images. CMakeLists.txt builds this file
+// Prints one hash a model and quantity: token ids, margins, latents, decoded images; and one for each result of the
+// operations that no model here uses. CMakeLists.txt builds this file
 // for several instruction sets and compilers, and every build must print the same. Within one build, every batch and
 // number of threads must give the same bits: exit code 1 otherwise.
 #include <cstdint>
@@ -103,9 +104,96 @@ bool check(const char* name) {
   return true;
 }
 
+void print(const char* operation, const char* what, const std::vector<float>& values) {
+  std::printf("%s %s %016llx\n", operation, what, static_cast<unsigned long long>(hash(values)));
+}
+
+std::vector<float> poisoned(Index size) {
+  return std::vector<float>(static_cast<std::size_t>(size), std::numeric_limits<float>::quiet_NaN());
+}
+
+/// Maps with a rest in every tile, panel and vector, and a window deeper than one block.
+void print_convolution() {
+  constexpr auto size = shape<9, 19, 150, 70>;
+  const std::vector<float> x = uniform(images * 9 * 19 * 150, 1.0F, 1);
+  const std::vector<float> dy = uniform(images * 9 * 19 * 70, 1.0F, 2);
+  const std::vector<float> weight = uniform(70 * 150 * 9, 1.0F, 3);
+  const std::vector<float> bias = uniform(70, 1.0F, 4);
+  std::vector<float> packed = poisoned(cpu::packed_convolution_size(shape<150, 70>));
+  std::vector<float> scratch = poisoned(cpu::convolution_backward_scratch(size, images));
+  std::vector<float> y = poisoned(images * 9 * 19 * 70);
+  std::vector<float> dx = poisoned(images * 9 * 19 * 150);
+  std::vector<float> dweight = weight;
+  std::vector<float> dbias = bias;
+  cpu::pack_convolution(shape<150, 70>, weight, packed);
+  cpu::convolution(size, images, x, packed, bias, dy, y);
+  cpu::pack_convolution_transposed(shape<150, 70>, weight, packed);
+  cpu::convolution_backward_input(size, images, dy, packed, dx);
+  cpu::convolution_backward_weight(size, images, x, dy, scratch, dweight, dbias);
+  print("convolution", "y", y);
+  print("convolution", "dx", dx);
+  print("convolution", "dweight", dweight);
+  print("convolution", "dbias", dbias);
+}
+
+void print_group_norm() {
+  constexpr auto size = shape<36, 4>;
+  constexpr Index pixels = 1500;
+  const std::vector<float> x = uniform(images * pixels * 36, 3.0F, 1);
+  const std::vector<float> dy = uniform(images * pixels * 36, 1.0F, 2);
+  const std::vector<float> weight = uniform(36, 2.0F, 3);
+  const std::vector<float> bias = uniform(36, 2.0F, 4);
+  std::vector<float> y = poisoned(images * pixels * 36);
+  std::vector<float> mean = poisoned(images * 4);
+  std::vector<float> rstd = poisoned(images * 4);
+  std::vector<float> dx = dy;
+  std::vector<float> dweight = weight;
+  std::vector<float> dbias = bias;
+  cpu::group_norm_silu(size, images, pixels, x, weight, bias, y, mean, rstd);
+  cpu::group_norm_silu_backward(size, images, pixels, x, weight, bias, mean, rstd, dy, dx, dweight, dbias);
+  print("group_norm_silu", "y", y);
+  print("group_norm_silu", "rstd", rstd);
+  print("group_norm_silu", "dx", dx);
+  print("group_norm_silu", "dweight", dweight);
+  print("group_norm_silu", "dbias", dbias);
+}
+
+void print_activations() {
+  const std::vector<float> x = uniform(100 * 70, 10.0F, 1);
+  const std::vector<float> dy = uniform(100 * 70, 1.0F, 2);
+  std::vector<float> y = poisoned(100 * 70);
+  std::vector<float> dx = poisoned(100 * 70);
+  cpu::softmax(shape<70>, 100, x, y);
+  cpu::softmax_backward(shape<70>, 100, y, dy, dx);
+  print("softmax", "y", y);
+  print("softmax", "dx", dx);
+  cpu::tanh(x, y);
+  cpu::tanh_backward(y, dy, dx);
+  print("tanh", "y", y);
+  print("tanh", "dx", dx);
+}
+
+void print_gaussian() {
+  const std::vector<float> parameters = uniform(100 * 2 * 21, 40.0F, 1);
+  const std::vector<float> noise = uniform(100 * 21, 2.0F, 2);
+  std::vector<float> z = poisoned(100 * 21);
+  std::vector<float> kl = poisoned(100);
+  std::vector<float> dparameters = poisoned(100 * 2 * 21);
+  cpu::gaussian_sample(shape<21>, 100, parameters, noise, z);
+  cpu::gaussian_kl(shape<21>, 100, parameters, kl);
+  cpu::gaussian_backward(shape<21>, 100, parameters, noise, z, 0.3, dparameters);
+  print("gaussian", "z", z);
+  print("gaussian", "kl", kl);
+  print("gaussian", "dparameters", dparameters);
+}
+
 }  // namespace
 
 int main() {
+  print_convolution();
+  print_group_norm();
+  print_activations();
+  print_gaussian();
   const bool same = check<presets::odd_latent>("odd_latent") && check<presets::tiny_patch>("tiny_patch") &&
                     check<several_tiles>("several_tiles");
   return same ? 0 : 1;
