@@ -40,9 +40,8 @@ struct Input {
   Writes gradient;
 };
 
-/// Indices of at most 60 elements, all if there are no more, else spread evenly.
-inline std::vector<std::size_t> sample(std::size_t size) {
-  constexpr std::size_t most = 60;
+/// Indices of at most `most` elements, all if there are no more, else spread evenly.
+inline std::vector<std::size_t> sample(std::size_t size, std::size_t most = 60) {
   std::vector<std::size_t> chosen;
   for (std::size_t i = 0; i < std::min(size, most); ++i) chosen.push_back(size <= most ? i : i * size / most);
   return chosen;

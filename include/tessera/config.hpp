@@ -72,6 +72,14 @@ struct PixelDecoderConfig {
   [[nodiscard]] constexpr Index channels(Index level) const {
     return hidden_channels * channel_mult[static_cast<std::size_t>(level)];
   }
+  /// Whether the multiples are at least 1, and nothing follows the 0 that ends them.
+  [[nodiscard]] constexpr bool has_whole_levels() const {
+    for (Index i = 0; i < most_levels; ++i) {
+      const Index mult = channel_mult[static_cast<std::size_t>(i)];
+      if (i < levels() ? mult < 1 : mult != 0) return false;
+    }
+    return true;
+  }
 };
 
 /// All sizes of a tokenizer. A structural type: use it as a template argument, `Tokenizer<my_config>`.
@@ -102,10 +110,14 @@ struct Config {
   [[nodiscard]] constexpr Index patches() const { return grid_height() * grid_width(); }
   /// T, the tokens of one image.
   [[nodiscard]] constexpr Index tokens() const { return latent_tokens > 0 ? latent_tokens : patches(); }
-  /// Rows of the encoder's and the decoder's sequence: class token, patches, latent tokens.
+  /// Rows of the encoder's sequence: class token, patches, latent tokens.
   [[nodiscard]] constexpr Index sequence() const { return (class_token ? 1 : 0) + patches() + latent_tokens; }
+  /// Rows of the decoder's: the same, and the text behind them.
+  [[nodiscard]] constexpr Index decoder_sequence() const { return sequence() + text.length; }
   [[nodiscard]] constexpr Index patch_values() const { return channels * patch_size * patch_size; }
   [[nodiscard]] constexpr Index image_values() const { return channels * image.height * image.width; }
+  /// Of one image's text.
+  [[nodiscard]] constexpr Index text_values() const { return text.length * text.width; }
 
   [[nodiscard]] constexpr bool has_codes() const { return quantize_mode == QuantizeMode::vq; }
   [[nodiscard]] constexpr bool has_text() const { return text.length > 0; }
@@ -197,6 +209,8 @@ struct CheckedConfig {
                     (config.pixel_decoder.res_blocks > 0 && config.pixel_decoder.z_channels > 0 &&
                      config.pixel_decoder.codebook_size > 0),
                 "Config::pixel_decoder needs res_blocks, z_channels and codebook_size of at least 1.");
+  static_assert(config.pixel_decoder.has_whole_levels(),
+                "Config::pixel_decoder.channel_mult must be numbers of at least 1, then nothing but 0.");
   static_assert(!config.has_pixel_decoder() || (config.pixel_decoder.levels() > 0 &&
                                                 config.patch_size == Index{1} << (config.pixel_decoder.levels() - 1)),
                 "Config::pixel_decoder.channel_mult must have one level more than there are doublings in "

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <tessera/core/layout.hpp>
 #include <tessera/nn/decoder.hpp>
 #include <tessera/nn/encoder.hpp>
+#include <tessera/vq/posterior.hpp>
 #include <tessera/vq/quantizer.hpp>
 
 namespace tessera {
@@ -15,12 +17,20 @@ template <Config config>
 struct Model : CheckedConfig<config> {
   using ModelEncoder = Encoder<config>;
   using ModelDecoder = Decoder<config>;
-  using ModelQuantizer = Quantizer<config.codebook_size, config.code_dim, config.metric>;
+  /// What stands between them.
+  using Bottleneck =
+      std::conditional_t<config.has_codes(), Quantizer<config.codebook_size, config.code_dim, config.metric>,
+                         Posterior<config.code_dim>>;
 
   /// The codebook's state-dict name: the reference implementation and TiTok differ.
   static constexpr std::string_view codebook_name = config.latent_tokens > 0 && !config.class_token
                                                         ? "quantizer.embedding_table.weight"
                                                         : "quantize.embedding.weight";
+
+  /// Whether a parameter belongs to what makes images from tokens.
+  static constexpr bool decodes(std::string_view name) {
+    return name.starts_with("decoder.") || name.starts_with("pixel_");
+  }
 
   /// Views of every parameter: of weights (T = const float), of gradients, of moments, ...
   template <class T>
@@ -28,7 +38,7 @@ struct Model : CheckedConfig<config> {
     typename ModelEncoder::template Tensors<T> encoder{};
     typename ModelDecoder::template Tensors<T> decoder{};
     View<T> latent_tokens{};  // [T, D of the encoder]; empty in the patch family
-    View<T> codebook{};       // [K, code_dim]
+    View<T> codebook{};       // [K, code_dim]; empty where latents are continuous
 
     constexpr void visit(auto& v) {
       v.nested("encoder", encoder);
@@ -36,7 +46,8 @@ struct Model : CheckedConfig<config> {
       if constexpr (config.latent_tokens > 0) {
         v.tensor("latent_tokens", latent_tokens, {config.latent_tokens, config.encoder.dim});
       }
-      v.tensor(codebook_name, codebook, {config.codebook_size, config.code_dim});
+      if constexpr (config.has_codes()) v.tensor(codebook_name, codebook, {config.codebook_size, config.code_dim});
+      if constexpr (config.has_pixel_decoder()) decoder.head.visit_beside(v);
     }
     void visit_packed(auto& v) {
       encoder.visit_packed(v);
@@ -76,46 +87,6 @@ struct ParameterTable {
     tensors.visit(binder);
     return tensors;
   }
-};
-
-/// The weights of every linear layer in the backend's own order, and the memory that they lie in.
-template <Backend B>
-class PackedWeights {
-  using S = typename B::Scalar;
-
- public:
-  PackedWeights() = default;
-
-  /// Gives each linear layer of `tensors` its place; `training` adds the order that dx = dy W reads.
-  template <class Tensors>
-  PackedWeights(Tensors& tensors, bool training) : training_(training) {
-    Index size = 0;
-    auto count = [&]<Index In, Index Out>(Shape<In, Out> dims, View<const S>, PackedWeight<S>&) {
-      size += padded(B::packed_weight_size(dims)) * (training_ ? 2 : 1);
-    };
-    tensors.visit_packed(count);
-    buffer_ = typename B::template Buffer<S>(size);
-    BufferBinder<S> place(buffer_.view().data());
-    auto bind = [&]<Index In, Index Out>(Shape<In, Out> dims, View<const S>, PackedWeight<S>& packed) {
-      place(packed.forward, B::packed_weight_size(dims));
-      if (training_) place(packed.backward, B::packed_weight_size(dims));
-    };
-    tensors.visit_packed(bind);
-  }
-
-  /// Packs the weights anew: once after load, or after each optimizer step.
-  template <class Tensors>
-  static void pack(Tensors& tensors) {
-    auto pack = []<Index In, Index Out>(Shape<In, Out> dims, View<const S> weight, PackedWeight<S>& packed) {
-      B::pack_weight(dims, weight, packed.forward);
-      if (!packed.backward.empty()) B::pack_weight_transposed(dims, weight, packed.backward);
-    };
-    tensors.visit_packed(pack);
-  }
-
- private:
-  typename B::template Buffer<S> buffer_{};
-  bool training_ = false;
 };
 
 }  // namespace tessera

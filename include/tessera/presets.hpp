@@ -156,8 +156,8 @@ inline constexpr Config tiny_titok_legacy = detail::legacy(
     {.hidden_channels = 32, .channel_mult = {1, 1, 1, 2}, .res_blocks = 2, .z_channels = 16, .codebook_size = 64});
 
 /// The published checkpoints of TiTok (Yu et al. 2024, arXiv:2406.07550) and TA-TiTok (Kim et al. 2025,
-/// arXiv:2501.07730), with the names of their files: the encoder's and the decoder's size (one letter for both if they
-/// are equal), then the number of tokens. All of 256 x 256 images in [0, 1].
+/// arXiv:2501.07730), with the names of their files: the encoder's and the decoder's size (the first three say one
+/// letter for both), then the number of tokens. All of 256 x 256 images in [0, 1].
 inline constexpr Config titok_l32 = detail::titok_legacy(detail::large, detail::large, 32);
 inline constexpr Config titok_b64 = detail::titok_legacy(detail::base, detail::base, 64);
 inline constexpr Config titok_s128 = detail::titok_legacy(detail::small, detail::small, 128);

@@ -12,6 +12,7 @@ struct StepReport {
   double reconstruction_loss;
   double codebook_loss;
   double commitment_loss;
+  double kl_loss;    ///< 0 where tokens are ids
   double grad_norm;  ///< before clipping
   double learning_rate;
 };

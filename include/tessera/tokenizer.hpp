@@ -1,10 +1,12 @@
-// Tokenizer: image -> tokens -> image, with every size known to the compiler.
+// Tokenizer: image -> tokens -> image, with every size known to the compiler. A token is an id, or code_dim values
+// where Config::quantize_mode is vae.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <tessera/backend/cpu/cpu.hpp>
@@ -17,7 +19,8 @@
 namespace tessera {
 
 /// Encodes and decodes. After construction neither allocates memory, locks, nor throws, apart from the results that are
-/// returned as xtensor arrays. One tokenizer serves one thread at a time: it owns its work memory.
+/// returned as xtensor arrays and from a text of a wrong size. One tokenizer serves one thread at a time: it owns its
+/// work memory.
 template <Config config, Backend B = cpu>
 class Tokenizer {
   using S = typename B::Scalar;
@@ -25,13 +28,16 @@ class Tokenizer {
   using Table = ParameterTable<config>;
   using ModelEncoder = typename M::ModelEncoder;
   using ModelDecoder = typename M::ModelDecoder;
-  using ModelQuantizer = typename M::ModelQuantizer;
+  using Bottleneck = typename M::Bottleneck;
+  static constexpr std::size_t token_rank = config.has_codes() ? 1 : 2;  // dimensions of one image's tokens
 
  public:
   static constexpr Config configuration = config;
   static constexpr Index tokens = config.tokens();
   static constexpr Index latent_values = config.tokens() * config.code_dim;
+  static constexpr Index posterior_values = 2 * latent_values;
   static constexpr Index image_values = config.image_values();
+  static constexpr Index text_values = config.text_values();
   using Tokens = std::array<Token, static_cast<std::size_t>(config.tokens())>;
 
   /// Images that one pass computes: enough rows to fill the matrix kernels.
@@ -43,13 +49,13 @@ class Tokenizer {
       : batch_((check_sizes(parameters.size(), batch), batch)),
         parameters_(Table::size),
         work_(work_values(batch)),
-        ids_(batch * tokens) {
+        ids_(id_count(batch)) {
     B::upload(parameters, parameters_.view());
     tensors_ = Table::bind(View<const S>(parameters_.view()));
     packed_ = PackedWeights<B>(tensors_, false);
     PackedWeights<B>::pack(tensors_);
     bind_work();
-    ModelQuantizer::template prepare<B>(tensors_.codebook, codes_);
+    if constexpr (config.has_codes()) Bottleneck::template prepare<B>(tensors_.codebook, codes_);
   }
 
   /// Random weights: for tests and benchmarks.
@@ -77,7 +83,7 @@ class Tokenizer {
   /// Bytes of work memory that a tokenizer of this batch owns, beside the weights.
   static constexpr std::size_t workspace_bytes(Index batch = default_batch) {
     return static_cast<std::size_t>(work_values(batch)) * sizeof(S) +
-           static_cast<std::size_t>(batch * tokens) * sizeof(Token);
+           static_cast<std::size_t>(id_count(batch)) * sizeof(Token);
   }
 
   // --- Views of the caller's memory. Sizes are whole numbers of images. ---
@@ -85,129 +91,196 @@ class Tokenizer {
   /// images [B, C, H, W] in the model's range -> ids [B, T]. margins ([B, T], or empty): the squared distance of the
   /// second-nearest code minus that of the nearest; a small one says that another float could choose otherwise.
   void encode(View<const float> images, View<Token> ids, View<float> margins = {}) {
+    static_assert(config.has_codes(),
+                  "Tokenizer::encode: this model's tokens are continuous; give a View<float> of [B, T, code_dim].");
     for_each_pass(images, image_values, [&](Index done, Index count) {
-      encode_latents(slice(images, done * image_values, count * image_values), count);
-      ModelQuantizer::template encode<B>(count * tokens, View<const S>(encode_.latents), codes_, encode_.quantizer,
-                                         ids_.view(), margins.empty() ? View<S>() : encode_.margins);
+      encode_latents(images, done, count);
+      Bottleneck::template encode<B>(count * tokens, View<const S>(encode_.latents), codes_, encode_.bottleneck,
+                                     ids_.view(), margins.empty() ? View<S>() : encode_.margins);
       B::download_tokens(first(View<const Token>(ids_.view()), count * tokens),
                          slice(ids, done * tokens, count * tokens));
-      if (!margins.empty()) {
-        B::download(first(View<const S>(encode_.margins), count * tokens),
-                    slice(margins, done * tokens, count * tokens));
-      }
+      if (!margins.empty()) download(View<const S>(encode_.margins), tokens, done, count, margins);
+    });
+  }
+
+  /// images [B, C, H, W] -> continuous tokens [B, T, code_dim]: the means, or, given noise [B, T, code_dim] of standard
+  /// normal numbers, draws: mean + deviation * noise.
+  void encode(View<const float> images, View<float> latents, View<const float> noise = {}) {
+    static_assert(!config.has_codes(),
+                  "Tokenizer::encode: this model's tokens are ids; give a View<Token>, or call latents().");
+    for_each_pass(images, image_values, [&](Index done, Index count) {
+      encode_latents(images, done, count);
+      if (!noise.empty()) upload(noise, latent_values, done, count, encode_.noise);
+      Bottleneck::template sample<B>(count * tokens, View<const S>(encode_.latents),
+                                     noise.empty() ? View<const S>() : View<const S>(encode_.noise),
+                                     encode_.bottleneck);
+      download(View<const S>(encode_.bottleneck.z), latent_values, done, count, latents);
     });
   }
 
   /// images [B, C, H, W] -> latents [B, T, code_dim] before quantization (cosine: before normalization).
   void latents(View<const float> images, View<float> latents) {
+    static_assert(config.has_codes(), "Tokenizer::latents: this model's tokens are continuous; call encode().");
     for_each_pass(images, image_values, [&](Index done, Index count) {
-      encode_latents(slice(images, done * image_values, count * image_values), count);
-      B::download(first(View<const S>(encode_.latents), count * latent_values),
-                  slice(latents, done * latent_values, count * latent_values));
+      encode_latents(images, done, count);
+      download(View<const S>(encode_.latents), latent_values, done, count, latents);
     });
   }
 
-  /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped to the model's range.
-  void decode(View<const Token> ids, View<float> images) {
+  /// images [B, C, H, W] -> parameters [B, T, 2 code_dim] of the Gaussians that encode() draws from: the means of a
+  /// token, then the logarithms of its variances, which drawing clamps to [-30, 20].
+  void posterior(View<const float> images, View<float> parameters) {
+    static_assert(!config.has_codes(), "Tokenizer::posterior: this model's tokens are ids; call latents().");
+    for_each_pass(images, image_values, [&](Index done, Index count) {
+      encode_latents(images, done, count);
+      download(View<const S>(encode_.latents), posterior_values, done, count, parameters);
+    });
+  }
+
+  /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped to the model's range. text: the
+  /// embeddings [B, length, width] that a text-aware decoder sees. Throws Error(bad_argument) for another text.
+  void decode(View<const Token> ids, View<float> images, View<const float> text = {}) {
+    static_assert(config.has_codes(),
+                  "Tokenizer::decode: this model's tokens are continuous; give a View<const float>, not ids.");
+    check_count("Tokenizer::decode", "text", text.size(), static_cast<Index>(ids.size()) / tokens, text_values);
     for_each_pass(ids, tokens, [&](Index done, Index count) {
       B::upload_tokens(slice(ids, done * tokens, count * tokens), ids_.view());
-      ModelQuantizer::template decode<B>(count * tokens, View<const Token>(ids_.view()), tensors_.codebook, codes_,
-                                         decode_.quantizer);
-      ModelDecoder::template forward<B>(tensors_.decoder, count, View<const S>(decode_.quantizer.zq), decode_.decoder,
-                                        decode_.image);
-      B::download(first(View<const S>(decode_.image), count * image_values),
-                  slice(images, done * image_values, count * image_values));
+      Bottleneck::template decode<B>(count * tokens, View<const Token>(ids_.view()), tensors_.codebook, codes_,
+                                     decode_.bottleneck);
+      decode_vectors(View<const S>(decode_.bottleneck.zq), text, done, count, images);
     });
   }
 
-  // --- xtensor expressions. Errors: mismatch when the shape is not the model's. ---
+  /// latents [B, T, code_dim], continuous tokens -> images [B, C, H, W], as above.
+  void decode(View<const float> latents, View<float> images, View<const float> text = {}) {
+    static_assert(!config.has_codes(),
+                  "Tokenizer::decode: this model's tokens are ids; give a View<const Token>, not latents.");
+    check_count("Tokenizer::decode", "text", text.size(), static_cast<Index>(latents.size()) / latent_values,
+                text_values);
+    for_each_pass(latents, latent_values, [&](Index done, Index count) {
+      upload(latents, latent_values, done, count, decode_.bottleneck.z);
+      decode_vectors(View<const S>(decode_.bottleneck.z), text, done, count, images);
+    });
+  }
 
-  /// image: any expression [C, H, W] -> Tokens; [B, C, H, W] -> tensor [B, T].
+  // --- xtensor expressions, of one image or with one dimension more of a batch. Errors: mismatch when the shape is not
+  // the model's, bad_argument for ids outside the codebook and for another text or noise. ---
+
+  /// image: any expression [C, H, W] -> Tokens, or a tensor [T, code_dim] where they are continuous;
+  /// [B, C, H, W] -> a tensor [B, T] or [B, T, code_dim].
   template <class Expression>
   auto encode(const xt::xexpression<Expression>& images) {
-    constexpr std::size_t rank = rank_of<Expression>;
-    static_assert(rank == 3 || rank == 4, "Tokenizer::encode takes [C, H, W] or [B, C, H, W] with a static rank.");
-    const xt::xtensor<float, rank> values = images.derived_cast();
-    check_image_shape(values.shape());
-    const View<const float> view(values.data(), values.size());
-    if constexpr (rank == 3) {
+    const auto values = checked_images(images);
+    if constexpr (!config.has_codes()) {
+      return encode_continuous(values, View<const float>());
+    } else if constexpr (rank_of<Expression> == 3) {
       Tokens ids;
-      encode(view, View<Token>(ids));
+      encode(view_of(values), View<Token>(ids));
       return ids;
     } else {
-      xt::xtensor<Token, 2> ids(std::array<std::size_t, 2>{values.shape()[0], static_cast<std::size_t>(tokens)});
-      encode(view, View<Token>(ids.data(), ids.size()));
+      auto ids = new_tensor<Token, 2>(values.shape()[0], token_shape);
+      encode(view_of(values), View<Token>(ids.data(), ids.size()));
       return ids;
     }
   }
 
-  /// Tokens -> image [C, H, W], not clamped. Errors: bad_argument when an id is outside the codebook.
-  Image decode(const Tokens& ids) {
+  /// Draws continuous tokens: noise [T, code_dim] or [B, T, code_dim], standard normal numbers.
+  template <class Expression>
+  auto encode(const xt::xexpression<Expression>& images, const xt::xtensor<float, rank_of<Expression> - 1>& noise) {
+    static_assert(!config.has_codes(), "Tokenizer::encode: this model's tokens are ids; no noise draws them.");
+    const auto values = checked_images(images);
+    check_count("Tokenizer::encode", "noise", noise.size(), static_cast<Index>(values.size()) / image_values,
+                latent_values);
+    return encode_continuous(values, view_of(noise));
+  }
+
+  /// Tokens -> image [C, H, W], not clamped; text [length, width] where the decoder sees one.
+  Image decode(const Tokens& ids, const xt::xtensor<float, 2>& text = {}) {
     check_ids(ids);
-    Image image(std::array<std::size_t, 3>{channels, height, width});
-    decode(View<const Token>(ids), View<float>(image.data(), image.size()));
+    Image image(image_shape);
+    decode(View<const Token>(ids), View<float>(image.data(), image.size()), view_of(text));
     return image;
   }
 
-  /// ids [B, T] -> images [B, C, H, W], not clamped. Errors: bad_argument when an id is outside the codebook.
-  xt::xtensor<float, 4> decode(const xt::xtensor<Token, 2>& ids) {
-    const View<const Token> view(ids.data(), ids.size());
-    if (ids.shape()[1] != static_cast<std::size_t>(tokens)) {
-      throw Error(ErrorCode::mismatch, "Tokenizer::decode", std::to_string(ids.shape()[1]) + " tokens an image",
-                  std::to_string(tokens));
-    }
-    check_ids(view);
-    xt::xtensor<float, 4> images(std::array<std::size_t, 4>{ids.shape()[0], channels, height, width});
-    decode(view, View<float>(images.data(), images.size()));
+  /// Expressions: ids [B, T] or continuous tokens [B, T, code_dim], text [B, length, width] -> images [B, C, H, W];
+  /// continuous tokens [T, code_dim], text [length, width] -> image [C, H, W].
+  template <class Expression>
+  auto decode(const xt::xexpression<Expression>& codes,
+              const xt::xtensor<float, rank_of<Expression> + 2 - token_rank>& text = {}) {
+    constexpr std::size_t rank = rank_of<Expression>;
+    using Value = std::conditional_t<std::is_integral_v<typename std::decay_t<Expression>::value_type>, Token, float>;
+    static_assert(std::is_same_v<Value, Token> == config.has_codes(),
+                  "Tokenizer::decode takes integers where this model's tokens are ids, else floating-point numbers.");
+    static_assert(rank == token_rank || rank == token_rank + 1,
+                  "Tokenizer::decode takes the tokens of one image or of a batch, with a static rank.");
+    const xt::xtensor<Value, rank> values = codes.derived_cast();
+    check_shape("Tokenizer::decode", "tokens", values.shape(), token_shape,
+                config.has_codes() ? "(tokens)" : "(tokens, code_dim)");
+    if constexpr (config.has_codes()) check_ids(view_of(values));
+    auto images = new_tensor<float, rank + 3 - token_rank>(values.shape()[0], image_shape);
+    decode(view_of(values), View<float>(images.data(), images.size()), view_of(text));
     return images;
   }
 
-  /// decode(encode(image)).
+  /// decode(encode(image), text).
   template <class Expression>
-  auto reconstruct(const xt::xexpression<Expression>& images) {
-    return decode(encode(images));
+  auto reconstruct(const xt::xexpression<Expression>& images,
+                   const xt::xtensor<float, rank_of<Expression> - 1>& text = {}) {
+    return decode(encode(images), text);
   }
 
  private:
-  static constexpr std::size_t channels = static_cast<std::size_t>(config.channels);
-  static constexpr std::size_t height = static_cast<std::size_t>(config.image.height);
-  static constexpr std::size_t width = static_cast<std::size_t>(config.image.width);
+  static constexpr std::size_t size_of(Index size) { return static_cast<std::size_t>(size); }
+  static constexpr std::array<std::size_t, 3> image_shape{size_of(config.channels), size_of(config.image.height),
+                                                          size_of(config.image.width)};
+  /// Of one image's tokens, as an expression holds them.
+  static constexpr auto token_shape = [] {
+    if constexpr (config.has_codes())
+      return std::array{size_of(tokens)};
+    else
+      return std::array{size_of(tokens), size_of(config.code_dim)};
+  }();
 
   struct EncodeWork {
     View<S> image{};    // [B, C, H, W]
-    View<S> latents{};  // [B, T, code_dim]
-    View<S> margins{};  // [B, T]
+    View<S> latents{};  // [B, T, latent_dim()]
+    View<S> margins{};  // [B, T]; of ids
+    View<S> noise{};    // [B, T, code_dim]; of continuous tokens
     typename ModelEncoder::template Saved<S> encoder{};
-    typename ModelQuantizer::template Saved<S> quantizer{};
+    typename Bottleneck::template Saved<S> bottleneck{};
 
     constexpr void visit(auto& v, Index batch) {
       v(image, batch * image_values);
-      v(latents, batch * latent_values);
-      v(margins, batch * tokens);
+      v(latents, batch * tokens * config.latent_dim());
+      if constexpr (config.has_codes()) v(margins, batch * tokens);
+      if constexpr (!config.has_codes()) v(noise, batch * latent_values);
       encoder.visit(v, batch, false);
-      quantizer.visit(v, batch * tokens);
+      bottleneck.visit(v, batch * tokens);
     }
   };
   struct DecodeWork {
     View<S> image{};  // [B, C, H, W]
+    View<S> text{};   // [B, length, width]
     typename ModelDecoder::template Saved<S> decoder{};
-    typename ModelQuantizer::template Saved<S> quantizer{};
+    typename Bottleneck::template Saved<S> bottleneck{};
 
     constexpr void visit(auto& v, Index batch) {
       v(image, batch * image_values);
+      v(text, batch * text_values);
       decoder.visit(v, batch, false);
-      quantizer.visit(v, batch * tokens);
+      bottleneck.visit(v, batch * tokens);
     }
   };
 
   /// The codes' memory, then encode's and decode's, which take turns in the rest.
   static constexpr Index work_values(Index batch) {
     BufferCounter codes, encode, decode;
-    typename ModelQuantizer::template Codes<S>{}.template visit<B>(codes);
+    typename Bottleneck::template Codes<S>{}.template visit<B>(codes);
     EncodeWork{}.visit(encode, batch);
     DecodeWork{}.visit(decode, batch);
     return codes.size + std::max(encode.size, decode.size);
   }
+  static constexpr Index id_count(Index batch) { return config.has_codes() ? batch * tokens : 0; }
 
   void bind_work() {
     BufferBinder<S> binder(work_.view().data());
@@ -217,10 +290,19 @@ class Tokenizer {
     decode_.visit(binder, batch_);
   }
 
-  void encode_latents(View<const float> images, Index count) {
-    B::upload(images, encode_.image);
+  /// Images `done` to `done + count` -> encode_.latents.
+  void encode_latents(View<const float> images, Index done, Index count) {
+    upload(images, image_values, done, count, encode_.image);
     ModelEncoder::template forward<B>(tensors_.encoder, View<const S>(tensors_.latent_tokens), count,
                                       View<const S>(encode_.image), encode_.encoder, encode_.latents);
+  }
+
+  /// zq [count, T, code_dim] -> images `done` to `done + count`.
+  void decode_vectors(View<const S> zq, View<const float> text, Index done, Index count, View<float> images) {
+    if constexpr (config.has_text()) upload(text, text_values, done, count, decode_.text);
+    ModelDecoder::template forward<B>(tensors_.decoder, count, zq, View<const S>(decode_.text), decode_.decoder,
+                                      decode_.image);
+    download(View<const S>(decode_.image), image_values, done, count, images);
   }
 
   /// Calls pass(images done, images of this pass) until the whole argument, `values` an image, is done.
@@ -228,6 +310,46 @@ class Tokenizer {
   void for_each_pass(View<T> argument, Index values, Pass&& pass) {
     const Index images = static_cast<Index>(argument.size()) / values;
     for (Index done = 0; done < images; done += batch_) pass(done, std::min(batch_, images - done));
+  }
+
+  /// One pass's part of a caller's buffer with `values` an image.
+  static void upload(View<const float> from, Index values, Index done, Index count, View<S> there) {
+    B::upload(slice(from, done * values, count * values), there);
+  }
+  static void download(View<const S> there, Index values, Index done, Index count, View<float> to) {
+    B::download(first(there, count * values), slice(to, done * values, count * values));
+  }
+
+  template <class T, std::size_t rank>
+  static View<const T> view_of(const xt::xtensor<T, rank>& values) {
+    return {values.data(), values.size()};
+  }
+
+  template <class Expression>
+  static auto checked_images(const xt::xexpression<Expression>& images) {
+    constexpr std::size_t rank = rank_of<Expression>;
+    static_assert(rank == 3 || rank == 4, "Tokenizer::encode takes [C, H, W] or [B, C, H, W] with a static rank.");
+    xt::xtensor<float, rank> values = images.derived_cast();
+    check_shape("Tokenizer::encode", "an image", values.shape(), image_shape, "(channels, height, width)");
+    return values;
+  }
+
+  /// images [C, H, W] or [B, C, H, W] -> [T, code_dim] or [B, T, code_dim].
+  template <std::size_t rank>
+  auto encode_continuous(const xt::xtensor<float, rank>& images, View<const float> noise) {
+    auto latents = new_tensor<float, rank - 1>(images.shape()[0], token_shape);
+    encode(view_of(images), View<float>(latents.data(), latents.size()), noise);
+    return latents;
+  }
+
+  /// A tensor of shape `one`, or of `count` of those where it has one dimension more.
+  template <class T, std::size_t rank, std::size_t rank_of_one>
+  static xt::xtensor<T, rank> new_tensor(std::size_t count, const std::array<std::size_t, rank_of_one>& one) {
+    static_assert(rank == rank_of_one || rank == rank_of_one + 1);
+    std::array<std::size_t, rank> shape;
+    shape.front() = count;
+    std::ranges::copy(one, shape.end() - rank_of_one);
+    return xt::xtensor<T, rank>(shape);
   }
 
   static void check_sizes(std::size_t parameters, Index batch) {
@@ -238,16 +360,25 @@ class Tokenizer {
     if (batch < 1) throw Error(ErrorCode::bad_argument, "Tokenizer", "batch " + std::to_string(batch), "at least 1");
   }
 
-  static void check_image_shape(const auto& shape) {
-    const std::array<std::size_t, 3> expected{channels, height, width};
-    if (std::equal(expected.begin(), expected.end(), shape.end() - 3)) return;
+  /// The last dimensions of a shape must be those of one image.
+  template <std::size_t count>
+  static void check_shape(const char* function, const char* what, const auto& shape,
+                          const std::array<std::size_t, count>& expected, const char* names) {
+    if (std::equal(expected.begin(), expected.end(), shape.end() - count)) return;
     const auto text = [](auto begin, auto end) {
       std::string s = "[";
       for (auto it = begin; it != end; ++it) s += (it == begin ? "" : ", ") + std::to_string(*it);
       return s + "]";
     };
-    throw Error(ErrorCode::mismatch, "Tokenizer::encode", "an image of shape " + text(shape.end() - 3, shape.end()),
-                text(expected.begin(), expected.end()) + " (channels, height, width)");
+    throw Error(ErrorCode::mismatch, function,
+                std::string(what) + " of shape " + text(shape.end() - count, shape.end()),
+                text(expected.begin(), expected.end()) + " " + names);
+  }
+
+  static void check_count(const char* function, const char* what, std::size_t found, Index images, Index values) {
+    if (found == size_of(images * values)) return;
+    throw Error(ErrorCode::bad_argument, function, std::to_string(found) + " values of " + what,
+                std::to_string(images * values));
   }
 
   static void check_ids(View<const Token> ids) {
@@ -265,7 +396,7 @@ class Tokenizer {
   PackedWeights<B> packed_{};
   typename B::template Buffer<S> work_;
   typename B::template Buffer<Token> ids_;
-  typename ModelQuantizer::template Codes<S> codes_{};
+  typename Bottleneck::template Codes<S> codes_{};
   EncodeWork encode_{};
   DecodeWork decode_{};
 };

@@ -24,7 +24,9 @@ struct TrainOptions {
   double clip = 1.0;       ///< largest global gradient norm; 0: no clipping
   double ema_decay = 0.0;  ///< of the averaged weights; 0: none
   ReconstructionLoss reconstruction = ReconstructionLoss::l2;
-  double input_noise = 0.0;  ///< standard deviation of Gaussian noise on the encoder's input
+  double input_noise = 0.0;   ///< standard deviation of Gaussian noise on the encoder's input
+  double kl_weight = 1e-6;    ///< of the posterior's divergence, where latents are continuous; TA-TiTok's published one
+  bool decoder_only = false;  ///< fine-tuning: encoder, latent tokens and codebook keep their values
   CodebookOptions codebook{};
   std::uint64_t seed = 0;
 
@@ -40,7 +42,8 @@ NLOHMANN_JSON_SERIALIZE_ENUM(CodebookStart, {{CodebookStart::as_is, "as_is"},
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Schedule, shape, peak, final_fraction, warmup, steps)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CodebookOptions, start, unquantized_steps, revive_every, ema_decay)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, batch_size, accumulate, schedule, weight_decay, beta1, beta2, eps,
-                                   clip, ema_decay, reconstruction, input_noise, codebook, seed)
+                                   clip, ema_decay, reconstruction, input_noise, kl_weight, decoder_only, codebook,
+                                   seed)
 
 namespace detail {
 
@@ -73,6 +76,9 @@ inline void check(const TrainOptions& o) {
   require(o.clip >= 0 && o.clip < 1e30, "clip", o.clip, "0 to 1e30");
   require(o.ema_decay >= 0 && o.ema_decay < 1, "ema", o.ema_decay, "in [0, 1)");
   require(o.input_noise >= 0 && o.input_noise < 1e6, "input_noise", o.input_noise, "0 to 1e6");
+  require(o.kl_weight >= 0 && o.kl_weight < 1e6, "kl_weight", o.kl_weight, "0 to 1e6");
+  require(!o.decoder_only || o.codebook == CodebookOptions{}, "decoder_only", 1,
+          "no upkeep of the codebook beside it: the codes keep their values");
   const bool start = o.codebook.start != CodebookStart::as_is;
   require(o.codebook.unquantized_steps >= (start ? 1 : 0), "unquantized_steps", number(o.codebook.unquantized_steps),
           start ? "at least 1: the codebook starts after them" : "at least 0");

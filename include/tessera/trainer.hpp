@@ -1,4 +1,4 @@
-// Trainer: steps of AdamW on the VQ loss, and checkpoints from which a run goes on with the same bits.
+// Trainer: steps of AdamW on the training loss, and checkpoints from which a run goes on with the same bits.
 #pragma once
 
 #include <cmath>
@@ -28,9 +28,9 @@ class Trainer {
  public:
   static constexpr Config configuration = config;
 
-  /// Starts from random weights. Throws Error(bad_argument) when an option is out of range.
+  /// Starts from random weights. Throws Error(bad_argument) when an option is out of range, or of no use to the model.
   explicit Trainer(const TrainOptions& options)
-      : options_((check(options), options)),
+      : options_((check_options(options), options)),
         weights_(Table::size),
         gradients_(Table::size),
         first_moments_(Table::size),
@@ -38,7 +38,9 @@ class Trainer {
         average_(options.ema_decay > 0 ? Table::size : 0),
         input_(options.batch_size * config.image_values()),
         target_(options.batch_size * config.image_values()),
-        pass_(options.batch_size) {
+        text_(options.batch_size * config.text_values()),
+        noise_(config.has_codes() ? 0 : options.batch_size * config.tokens() * config.code_dim),
+        pass_(options.batch_size, options.decoder_only) {
     tensors_ = Table::bind(View<const S>(weights_.view()));
     gradient_tensors_ = Table::bind(gradients_.view());
     packed_ = PackedWeights<B>(tensors_, true);
@@ -59,26 +61,27 @@ class Trainer {
   [[nodiscard]] Index steps_done() const { return step_; }
   [[nodiscard]] const TrainOptions& options() const { return options_; }
 
-  /// One update from images [images_per_step(), C, H, W] in the model's range.
-  /// Throws Error(bad_argument) for another number of values.
-  StepReport step(View<const float> images) {
-    const Index expected = images_per_step() * config.image_values();
-    if (static_cast<Index>(images.size()) != expected) {
-      throw Error(ErrorCode::bad_argument, "Trainer::step", std::to_string(images.size()) + " values",
-                  std::to_string(expected));
-    }
+  /// One update from images [images_per_step(), C, H, W] in the model's range, and text [images_per_step(), length,
+  /// width], embeddings, where the decoder sees one. Throws Error(bad_argument) for another number of values.
+  StepReport step(View<const float> images, View<const float> text = {}) {
+    check_count("values", images, config.image_values());
+    check_count("values of text", text, config.text_values());
     ++step_;
     const PassOptions pass_options = this->pass_options();
     B::fill(S{}, gradients_.view());
     z_.clear();
     ids_.clear();
     Losses<double> sum;
-    const Index values = options_.batch_size * config.image_values();
     for (Index i = 0; i < options_.accumulate; ++i) {
-      const Losses<double> losses = run_pass(slice(images, i * values, values), i, pass_options);
+      const auto of_pass = [&](View<const float> all) {
+        const Index values = static_cast<Index>(all.size()) / options_.accumulate;
+        return slice(all, i * values, values);
+      };
+      const Losses<double> losses = run_pass(of_pass(images), of_pass(text), i, pass_options);
       sum.reconstruction += losses.reconstruction;
       sum.codebook += losses.codebook;
       sum.commitment += losses.commitment;
+      sum.kl += losses.kl;
     }
     const double passes = static_cast<double>(options_.accumulate);
     StepReport report{step_,
@@ -86,12 +89,11 @@ class Trainer {
                       sum.reconstruction / passes,
                       sum.codebook / passes,
                       sum.commitment / passes,
+                      sum.kl / passes,
                       gradient_norm(),
                       options_.schedule.at(step_)};
     update_weights(report);
-    if (pass_options.quantize && options_.codebook.ema_decay > 0) update_code_averages();
-    if (step_ == options_.codebook.unquantized_steps) start_codebook();
-    if (options_.codebook.revives_in(step_)) revive_codes();
+    if constexpr (config.has_codes()) keep_up_codebook(pass_options);
     PackedWeights<B>::pack(tensors_);
     return report;
   }
@@ -160,19 +162,27 @@ class Trainer {
   [[nodiscard]] PassOptions pass_options() const {
     return {.reconstruction = options_.reconstruction,
             .quantize = step_ > options_.codebook.unquantized_steps,
-            .codebook_weight = options_.codebook.ema_decay > 0 ? 0.0 : 1.0};
+            .codebook_weight = options_.codebook.ema_decay > 0 ? 0.0 : 1.0,
+            .kl_weight = options_.kl_weight};
   }
 
-  Losses<double> run_pass(View<const float> images, Index pass, const PassOptions& pass_options) {
+  Losses<double> run_pass(View<const float> images, View<const float> text, Index pass,
+                          const PassOptions& pass_options) {
     B::upload(images, target_.view());
+    B::upload(text, text_.view());
     upload_noisy(images, pass);
-    const auto losses =
-        pass_.forward(tensors_, View<const S>(input_.view()), View<const S>(target_.view()), pass_options);
-    pass_.backward(tensors_, View<const S>(target_.view()), pass_options,
-                   1.0 / static_cast<double>(options_.accumulate), gradient_tensors_);
-    observe(pass_options.quantize);
+    if constexpr (!config.has_codes()) upload_noise(pass);
+    const TrainingBatch<S> batch{input_.view(), target_.view(), text_.view(), noise_.view()};
+    const auto losses = pass_.forward(tensors_, batch, pass_options);
+    pass_.backward(tensors_, batch, pass_options, 1.0 / static_cast<double>(options_.accumulate), gradient_tensors_);
+    if constexpr (config.has_codes()) observe(pass_options.quantize);
     return {static_cast<double>(losses.reconstruction), static_cast<double>(losses.codebook),
-            static_cast<double>(losses.commitment)};
+            static_cast<double>(losses.commitment), static_cast<double>(losses.kl)};
+  }
+
+  /// Numbers for one pass of this step.
+  [[nodiscard]] Random random(std::uint64_t stream, Index pass) const {
+    return Random(options_.seed, stream, static_cast<std::uint64_t>(step_ * options_.accumulate + pass));
   }
 
   void upload_noisy(View<const float> images, Index pass) {
@@ -180,10 +190,18 @@ class Trainer {
       B::upload(images, input_.view());
       return;
     }
-    Random random(options_.seed, noise_stream, static_cast<std::uint64_t>(step_ * options_.accumulate + pass));
+    Random random = this->random(noise_stream, pass);
     std::vector<float> noisy(images.begin(), images.end());
     for (float& x : noisy) x += static_cast<float>(options_.input_noise * random.normal());
     B::upload(noisy, input_.view());
+  }
+
+  /// What the posterior's latents are drawn with.
+  void upload_noise(Index pass) {
+    Random random = this->random(posterior_stream, pass);
+    std::vector<float> noise(noise_.view().size());
+    for (float& x : noise) x = static_cast<float>(random.normal());
+    B::upload(noise, noise_.view());
   }
 
   /// Notes the pass's latents and ids for the codebook's upkeep.
@@ -204,9 +222,13 @@ class Trainer {
   }
 
   void update_weights(const StepReport& report) {
+    // Early averages forget their start faster, as in the published code's EMAModel.
+    const double n = static_cast<double>(step_ - 1);
+    const double decay = step_ == 1 ? 0.0 : std::min((1.0 + n) / (10.0 + n), options_.ema_decay);
     // As torch.nn.utils.clip_grad_norm_.
     const double scale = options_.clip > 0 ? std::min(1.0, options_.clip / (report.grad_norm + 1e-6)) : 1.0;
     for (const Parameter& p : Table::parameters()) {
+      if (options_.decoder_only && !M::decodes(p.name)) continue;
       const AdamWStep adamw{.learning_rate = report.learning_rate,
                             .beta1 = options_.beta1,
                             .beta2 = options_.beta2,
@@ -216,12 +238,14 @@ class Trainer {
                             .step = step_};
       const auto part = [&](auto& buffer) { return slice(buffer.view(), p.offset, p.dims.count()); };
       B::adamw(adamw, part(gradients_), part(weights_), part(first_moments_), part(second_moments_));
+      if (average_.size() > 0) B::moving_average(decay, part(weights_), part(average_));
     }
-    if (average_.size() == 0) return;
-    // Early averages forget their start faster, as in the published code's EMAModel.
-    const double n = static_cast<double>(step_ - 1);
-    const double decay = step_ == 1 ? 0.0 : std::min((1.0 + n) / (10.0 + n), options_.ema_decay);
-    B::moving_average(decay, weights_.view(), average_.view());
+  }
+
+  void keep_up_codebook(const PassOptions& pass_options) {
+    if (pass_options.quantize && options_.codebook.ema_decay > 0) update_code_averages();
+    if (step_ == options_.codebook.unquantized_steps) start_codebook();
+    if (options_.codebook.revives_in(step_)) revive_codes();
   }
 
   /// Calls edit(codes on the host), and puts the result back.
@@ -282,6 +306,20 @@ class Trainer {
     }
   }
 
+  static void check_options(const TrainOptions& options) {
+    check(options);
+    if (config.has_codes() || options.codebook == CodebookOptions{}) return;
+    throw Error(ErrorCode::bad_argument, "codebook", "options", "none: this model's latents are continuous");
+  }
+
+  /// `values` an image.
+  void check_count(const char* what, View<const float> found, Index values) const {
+    const Index expected = images_per_step() * values;
+    if (static_cast<Index>(found.size()) == expected) return;
+    throw Error(ErrorCode::bad_argument, "Trainer::step", std::to_string(found.size()) + " " + what,
+                std::to_string(expected));
+  }
+
   static AlignedBuffer<float> download(View<const S> values) {
     AlignedBuffer<float> host(static_cast<Index>(values.size()));
     B::download(values, host.view());
@@ -293,7 +331,7 @@ class Trainer {
     save_parameters(path, config, Table::parameters(), host.view());
   }
 
-  static constexpr std::uint64_t noise_stream = 1, start_stream = 2, revive_stream = 3;
+  static constexpr std::uint64_t noise_stream = 1, start_stream = 2, revive_stream = 3, posterior_stream = 4;
 
   TrainOptions options_;
   Index step_ = 0;
@@ -301,7 +339,7 @@ class Trainer {
   typename M::template Tensors<const S> tensors_{};
   typename M::template Tensors<S> gradient_tensors_{};
   PackedWeights<B> packed_{};
-  typename B::template Buffer<S> input_, target_;
+  typename B::template Buffer<S> input_, target_, text_, noise_;  // of one pass
   Pass pass_;
   Upkeep upkeep_{};
   std::vector<float> z_;    // [images_per_step, T, C] of this step

@@ -190,6 +190,7 @@ TEST_CASE("losses are means") {
   const Values target{1, 1, 1, 1};
   CHECK(B::squared_error(x, target) == 14.0 / 4);
   CHECK(B::absolute_error(target, x) == 6.0 / 4);
+  CHECK(B::sum(x) == 10);
   CHECK(B::sum_of_squares(x) == 30);
   CHECK(B::quantizer_loss(x, target).codebook == 14.0 / 4);
   CHECK(B::quantizer_loss(x, target).commitment == 14.0 / 4);

@@ -20,6 +20,8 @@ void check_model(Index batch, PassOptions options) {
   AlignedBuffer<float> found(ParameterTable<config>::size);
   exact.backward(expected.view());
   model.backward(found.view());
+  double overall = 0;
+  for (const double value : expected.view()) overall = std::max(overall, std::fabs(value));
   for (const Parameter& p : ParameterTable<config>::parameters()) {
     CAPTURE(p.name);
     const auto values = slice(found.view(), p.offset, p.dims.count());
@@ -31,7 +33,9 @@ void check_model(Index batch, PassOptions options) {
       worst = std::max(worst, std::isnan(error) ? std::numeric_limits<double>::infinity() : error);
       largest = std::max(largest, std::fabs(truth[i]));
     }
-    CHECK(worst <= 1e-4 * largest);
+    // Zero but for rounding: a bias before a norm whose groups are one channel wide.
+    const bool vanishes = largest < 1e-12 * overall;
+    CHECK(worst <= (vanishes ? 1e-5 * overall : 1e-4 * largest));
   }
 }
 
@@ -45,7 +49,13 @@ void check_all(PassOptions options) {
 }  // namespace
 
 TEST_CASE("cpu: gradients of the usual loss") {
-  check_all({});
+  check_all({.kl_weight = 0.5});
+}
+TEST_CASE("cpu: gradients of the golden models") {
+  gradients::for_each_tiny_model([&]<Config config>(const std::string& name, Index batch) {
+    CAPTURE(name);
+    check_model<config>(batch, {.kl_weight = 0.5});
+  });
 }
 TEST_CASE("cpu: gradients of the absolute error") {
   check_all({.reconstruction = ReconstructionLoss::l1});

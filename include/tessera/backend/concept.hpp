@@ -94,6 +94,7 @@
 //   void squared_error_backward(x, target, weight, dx)             dx = weight * d mean / d x
 //   Accumulator absolute_error(x, target)                          mean(|x - target|)
 //   void absolute_error_backward(x, target, weight, dx)
+//   Accumulator sum(x)
 //   Accumulator sum_of_squares(x)
 //
 // Optimizer, element by element.
@@ -178,6 +179,7 @@ concept Backend = requires(View<const typename B::Scalar> in, View<typename B::S
   B::squared_error_backward(in, in, 1.0, out);
   { B::absolute_error(in, in) } -> std::same_as<typename B::Accumulator>;
   B::absolute_error_backward(in, in, 1.0, out);
+  { B::sum(in) } -> std::same_as<typename B::Accumulator>;
   { B::sum_of_squares(in) } -> std::same_as<typename B::Accumulator>;
   B::adamw(step, in, out, out, out);
   B::moving_average(0.5, in, out);

@@ -29,8 +29,8 @@ struct Attention {
       v.nested("out_proj", out_proj);
     }
     void visit_packed(auto& v) {
-      v(shape<D, D>, query().weight, packed_query);
-      v(shape<D, 2 * D>, key_value().weight, packed_key_value);
+      v(QueryProjection{}, query().weight, packed_query);
+      v(KeyValueProjection{}, key_value().weight, packed_key_value);
       out_proj.visit_packed(v);
     }
     [[nodiscard]] typename QueryProjection::template Tensors<T> query() const {

@@ -1,4 +1,4 @@
-// Image -> latents, one row of code_dim values per token. Names and order as in the published TiTok encoder
+// Image -> latents, one row of latent_dim() values per token. Names and order as in the published TiTok encoder
 // (Yu et al. 2024, arXiv:2406.07550).
 #pragma once
 
@@ -26,7 +26,7 @@ struct Encoder {
   using PatchEmbed = Linear<config.patch_values(), D>;
   using Norm = LayerNorm<D>;
   using Blocks = Transformer<D, config.encoder.depth, config.encoder.heads, config.encoder.mlp_ratio>;
-  using Output = Linear<D, config.code_dim>;
+  using Output = Linear<D, config.latent_dim()>;
 
   template <class P>
   struct Tensors {
@@ -48,7 +48,7 @@ struct Encoder {
       v.nested("ln_pre", ln_pre);
       transformer.visit(v);
       v.nested("ln_post", ln_post);
-      v.nested("conv_out", conv_out, Dims{config.code_dim, D, 1, 1});
+      v.nested("conv_out", conv_out, Dims{config.latent_dim(), D, 1, 1});
     }
     void visit_packed(auto& v) {
       patch_embed.visit_packed(v);
@@ -64,7 +64,8 @@ struct Encoder {
     View<S> sequence{};  // [B, rows, D]
     typename Norm::template Saved<S> ln_pre{}, ln_post{};
     typename Blocks::template Saved<S> transformer{};
-    View<S> normalized{};  // [B, T, D], ln_post of the kept rows
+    View<S> normalized{};     // [B, T, D], ln_post of the kept rows
+    View<S> reinterpreted{};  // [B, T, D], the same memory read as [B, D, T]; only where the Config says so
 
     constexpr void visit(auto& v, Index batch, bool training) {
       v(patches, batch * N * config.patch_values());
@@ -72,6 +73,7 @@ struct Encoder {
       v(sequence, batch * rows * D);
       transformer.visit(v, batch, keep, training);
       v(normalized, batch * T * D);
+      if constexpr (config.reinterpreted_latents) v(reinterpreted, batch * T * D);
       if (training) {
         ln_pre.visit(v, batch * rows);
         ln_post.visit(v, batch * T);
@@ -79,7 +81,7 @@ struct Encoder {
     }
   };
 
-  /// image [B, C, H, W] -> latents [B, T, code_dim]. latent_tokens: [T, D], or empty in the patch family.
+  /// image [B, C, H, W] -> latents [B, T, latent_dim()]. latent_tokens: [T, D], or empty in the patch family.
   template <Backend B, class P, class S = typename B::Scalar>
   static void forward(const Tensors<P>& w, View<const S> latent_tokens, Index batch, View<const S> image,
                       const Saved<S>& saved, View<S> latents) {
@@ -93,20 +95,26 @@ struct Encoder {
     Blocks::template forward<B>(w.transformer, batch, keep, saved.transformer);
     Norm::template forward<B>(w.ln_post, batch * T, View<const S>(saved.transformer.output), saved.normalized,
                               saved.ln_post);
-    Output::template forward<B>(w.conv_out, batch * T, View<const S>(saved.normalized), latents);
+    if constexpr (config.reinterpreted_latents) {
+      // latent_tokens = latent_tokens.reshape(batch_size, self.width, self.num_latent_tokens, 1)
+      B::transpose(shape<D, T>, batch, saved.normalized, saved.reinterpreted);
+    }
+    Output::template forward<B>(w.conv_out, batch * T, output_rows(saved), latents);
   }
 
   template <class S>
   struct Scratch {
-    View<S> dnormalized{};  // [B, T, D]
-    View<S> dsequence{};    // [B, rows, D]
-    View<S> dembedded{};    // [B, N, D]
-    View<S> products{};     // linear_backward_weight's
+    View<S> dnormalized{};     // [B, T, D]
+    View<S> dreinterpreted{};  // [B, T, D]; only where there is a reinterpretation
+    View<S> dsequence{};       // [B, rows, D]
+    View<S> dembedded{};       // [B, N, D]
+    View<S> products{};        // linear_backward_weight's
     typename Blocks::template Scratch<S> transformer{};
 
     template <Backend B>
     constexpr void visit(auto& v, Index batch) {
       v(dnormalized, batch * T * D);
+      if constexpr (config.reinterpreted_latents) v(dreinterpreted, batch * T * D);
       v(dsequence, batch * rows * D);
       v(dembedded, batch * N * D);
       v(products, std::max(PatchEmbed::template scratch<B>(batch * N), Output::template scratch<B>(batch * T)));
@@ -114,13 +122,17 @@ struct Encoder {
     }
   };
 
-  /// dlatents [B, T, code_dim]; adds to the gradients d and dlatent_tokens. No gradient of the image.
+  /// dlatents [B, T, latent_dim()]; adds to the gradients d and dlatent_tokens. No gradient of the image.
   template <Backend B, class P, class S = typename B::Scalar>
   static void backward(const Tensors<P>& w, Index batch, const Saved<S>& saved, View<const S> dlatents,
                        const Scratch<S>& scratch, const Tensors<S>& d, View<S> dlatent_tokens) {
-    Output::template backward_weight<B>(batch * T, View<const S>(saved.normalized), dlatents, scratch.products,
-                                        d.conv_out);
-    Output::template backward_input<B>(w.conv_out, batch * T, dlatents, scratch.dnormalized);
+    Output::template backward_weight<B>(batch * T, output_rows(saved), dlatents, scratch.products, d.conv_out);
+    if constexpr (config.reinterpreted_latents) {
+      Output::template backward_input<B>(w.conv_out, batch * T, dlatents, scratch.dreinterpreted);
+      B::transpose(shape<T, D>, batch, scratch.dreinterpreted, scratch.dnormalized);
+    } else {
+      Output::template backward_input<B>(w.conv_out, batch * T, dlatents, scratch.dnormalized);
+    }
     B::fill(S{}, scratch.transformer.doutput);
     Norm::template backward<B>(w.ln_post, batch * T, View<const S>(saved.transformer.output), saved.ln_post,
                                View<const S>(scratch.dnormalized), scratch.transformer.doutput, d.ln_post);
@@ -134,6 +146,13 @@ struct Encoder {
   }
 
  private:
+  /// What conv_out reads: [B, T, D].
+  template <class S>
+  static View<const S> output_rows(const Saved<S>& saved) {
+    if constexpr (config.reinterpreted_latents) return saved.reinterpreted;
+    return saved.normalized;
+  }
+
   /// sequence = [class token, patches] + positional_embedding, then latent_tokens + their positions.
   template <Backend B, class P, class S = typename B::Scalar>
   static void assemble(const Tensors<P>& w, View<const S> latent_tokens, Index batch, const Saved<S>& saved) {

@@ -21,22 +21,27 @@ inline void fill_identity_convolution(View<float> values, Index channels) {
 
 }  // namespace detail
 
-/// The scheme of the published code: matrices N(0, 0.02), embeddings N(0, 1 / width), norms 1, biases 0, codes uniform
-/// in +-1 / K; the output convolution is the identity. `values`: the parameter's own, already zero.
+/// The scheme of the published code: matrices N(0, 0.02), embeddings N(0, 1 / width), convolutions of feature maps of
+/// torch's default deviation, norms 1, biases 0, codes uniform in +-1 / K; the output convolution is the identity.
+/// `values`: the parameter's own, already zero.
 inline void initialize_parameter(const Parameter& parameter, View<float> values, Random random) {
   const std::string_view name = parameter.name;
+  const Dims& dims = parameter.dims;
   const auto ends_with = [&](std::string_view end) { return name.ends_with(end); };
   const auto contains = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
   if (ends_with("bias")) return;
-  if (contains(".ln_")) {
+  if (contains(".ln_") || contains(".norm")) {
     for (float& v : values) v = 1.0F;
-  } else if (name.starts_with("quantize")) {
-    const double bound = 1.0 / static_cast<double>(parameter.dims.size[0]);
+  } else if (contains("quantize")) {
+    const double bound = 1.0 / static_cast<double>(dims.size[0]);
     for (float& v : values) v = static_cast<float>(bound * (2.0 * random.uniform() - 1.0));
-  } else if (ends_with("decoder.conv_out.weight")) {
-    detail::fill_identity_convolution(values, parameter.dims.size[0]);
+  } else if (name == "decoder.conv_out.weight") {
+    detail::fill_identity_convolution(values, dims.size[0]);
+  } else if (name.starts_with("pixel_decoder.")) {
+    const double inputs = static_cast<double>(dims.count() / dims.size[0]);
+    detail::fill_normal(values, 1.0 / std::sqrt(3.0 * inputs), random);
   } else if (contains("embedding") || contains("token")) {
-    const Index width = parameter.dims.size[static_cast<std::size_t>(parameter.dims.rank - 1)];
+    const Index width = dims.size[static_cast<std::size_t>(dims.rank - 1)];
     detail::fill_normal(values, 1.0 / std::sqrt(static_cast<double>(width)), random);
   } else {
     detail::fill_normal(values, 0.02, random);

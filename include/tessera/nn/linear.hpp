@@ -3,34 +3,42 @@
 
 #include <tessera/backend/concept.hpp>
 #include <tessera/core/layout.hpp>
+#include <tessera/nn/packed_weights.hpp>
 
 namespace tessera {
 
-/// A weight in the backend's own order, for y = x W^T and, in training, for dx = dy W.
-template <class S>
-struct PackedWeight {
-  View<S> forward{};
-  View<S> backward{};
-};
-
-template <Index In, Index Out>
+template <Index In, Index Out, bool has_bias = true>
 struct Linear {
   static_assert(In > 0 && Out > 0, "Linear: width is 0; set the Config's dim.");
 
   template <class T>
   struct Tensors {
     View<T> weight{};  // [Out, In]
-    View<T> bias{};    // [Out]
+    View<T> bias{};    // [Out], or empty
     PackedWeight<std::remove_const_t<T>> packed{};
 
     constexpr void visit(auto& v) { visit(v, {Out, In}); }
     /// `dims`: the shape in the state dict, where it is not [Out, In] (convolutions).
     constexpr void visit(auto& v, Dims dims) {
       v.tensor("weight", weight, dims);
-      v.tensor("bias", bias, {Out});
+      if constexpr (has_bias) v.tensor("bias", bias, {Out});
     }
-    void visit_packed(auto& v) { v(shape<In, Out>, weight, packed); }
+    void visit_packed(auto& v) { v(Linear{}, weight, packed); }
   };
+
+  // What PackedWeights asks of a layer.
+  template <Backend B>
+  static constexpr Index packed_size() {
+    return B::packed_weight_size(shape<In, Out>);
+  }
+  template <Backend B, class S = typename B::Scalar>
+  static void pack(View<const S> weight, View<S> packed) {
+    B::pack_weight(shape<In, Out>, weight, packed);
+  }
+  template <Backend B, class S = typename B::Scalar>
+  static void pack_for_backward(View<const S> weight, View<S> packed) {
+    B::pack_weight_transposed(shape<In, Out>, weight, packed);
+  }
 
   /// x [rows, In], y [rows, Out]. The epilogue's bias is filled in here.
   template <Backend B, class T, class S = typename B::Scalar>

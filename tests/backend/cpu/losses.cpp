@@ -27,9 +27,11 @@ Result<T> run(Index size) {
   for (std::size_t i = 0; i < z.size(); i += 3) zq[i] = z[i];
   Result<T> result{
       {}, poisoned<T>(size), poisoned<T>(size), poisoned<T>(size), as<T>(random_values(size, 3)), poisoned<T>(size)};
+  auto positive = z;
+  for (T& value : positive) value = std::fabs(value);
   const auto quantizer = Ops::quantizer_loss(z, zq);
-  result.sums = {quantizer.codebook, quantizer.commitment, Ops::squared_error(z, zq), Ops::absolute_error(z, zq),
-                 Ops::sum_of_squares(z)};
+  result.sums = {quantizer.codebook,         quantizer.commitment,   Ops::squared_error(z, zq),
+                 Ops::absolute_error(z, zq), Ops::sum_of_squares(z), Ops::sum(positive)};
   Ops::straight_through(z, zq, result.y);
   Ops::squared_error_backward(z, zq, 0.7, result.dsquared);
   Ops::absolute_error_backward(z, zq, 0.7, result.dabsolute);

@@ -78,6 +78,11 @@ struct LossesOps {
         });
   }
 
+  static double sum(View<const float> x) {
+    return sum_blocks<Arch>(
+        size(x), [&](const V& sum, Index i, auto n)
+                     __attribute__((always_inline)) { return sum + load<Arch>(x.data() + i, n); });
+  }
   static double sum_of_squares(View<const float> x) {
     return sum_blocks<Arch>(
         size(x), [&](const V& sum, Index i, auto n) __attribute__((always_inline)) {

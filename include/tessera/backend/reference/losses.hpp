@@ -68,6 +68,11 @@ struct LossesOps {
     }
   }
 
+  static Sum sum(View<const T> x) {
+    Sum sum{};
+    for (const T& value : x) sum += Sum(value);
+    return sum;
+  }
   static Sum sum_of_squares(View<const T> x) {
     Sum sum{};
     for (const T& value : x) sum += square(Sum(value));
