@@ -18,14 +18,23 @@ inline std::filesystem::path golden_folder(const std::string& name) {
   return std::filesystem::path(TESSERA_TEST_DATA) / "golden" / name;
 }
 
-/// f.operator()<config>(name) for every model.
-void for_each_golden_model(auto&& f) {
+/// f.operator()<config>(name) for every model with golden training steps.
+void for_each_trained_golden_model(auto&& f) {
   f.template operator()<presets::tiny_patch>("tiny_patch");
   f.template operator()<presets::tiny_latent>("tiny_latent");
   f.template operator()<presets::odd_latent>("odd_latent");
   f.template operator()<presets::one_token>("one_token");
   f.template operator()<presets::tiny_titok_vq>("tiny_titok_vq");
   f.template operator()<presets::tiny_titok_cosine>("tiny_titok_cosine");
+}
+
+/// f.operator()<config>(name) for every model.
+void for_each_golden_model(auto&& f) {
+  for_each_trained_golden_model(f);
+  f.template operator()<presets::tiny_titok_vae>("tiny_titok_vae");
+  f.template operator()<presets::tiny_tatitok_vq>("tiny_tatitok_vq");
+  f.template operator()<presets::tiny_tatitok_vae>("tiny_tatitok_vae");
+  f.template operator()<presets::tiny_titok_legacy>("tiny_titok_legacy");
 }
 
 /// max |x - expected| / max |expected|; NaN anywhere gives infinity. skip(i): leave out element i.

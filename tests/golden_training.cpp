@@ -70,7 +70,8 @@ void check_training(const std::string& name) {
 
 template <class B>
 void check_all() {
-  testing::for_each_golden_model([]<Config config>(const std::string& name) { check_training<config, B>(name); });
+  testing::for_each_trained_golden_model(
+      []<Config config>(const std::string& name) { check_training<config, B>(name); });
 }
 
 }  // namespace
