@@ -1,8 +1,10 @@
 // The tokenizer's interface: its memory, its shapes, its files.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include <tessera/presets.hpp>
@@ -13,12 +15,16 @@ namespace {
 using namespace tessera;
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
+std::vector<float> random_values(std::size_t size, std::uint64_t seed) {
+  std::vector<float> values(size);
+  Random random(seed);
+  for (float& x : values) x = static_cast<float>(random.normal());
+  return values;
+}
+
 template <class T>
 std::vector<float> random_images(Index count, std::uint64_t seed) {
-  std::vector<float> images(static_cast<std::size_t>(count * T::image_values));
-  Random random(seed);
-  for (float& x : images) x = static_cast<float>(random.normal());
-  return images;
+  return random_values(static_cast<std::size_t>(count * T::image_values), seed);
 }
 
 /// A backend that remembers how much work memory was asked for.
@@ -31,8 +37,9 @@ struct CountingMemory : cpu {
   };
 };
 
-TEST_CASE("workspace_bytes is what a tokenizer uses beside its weights") {
-  using Small = Tokenizer<presets::tiny_latent, CountingMemory>;
+template <Config config>
+void check_workspace() {
+  using Small = Tokenizer<config, CountingMemory>;
   const auto used = [](Index batch) {
     CountingMemory::bytes = 0;
     (void)Small::random(1, batch);
@@ -43,17 +50,43 @@ TEST_CASE("workspace_bytes is what a tokenizer uses beside its weights") {
   static_assert(Small::workspace_bytes(7) > Small::workspace_bytes(1));
 }
 
-TEST_CASE("an image alone gives the bits that it gives inside any batch") {
-  using T = Tokenizer<presets::odd_latent>;
+TEST_CASE("workspace_bytes is what a tokenizer uses beside its weights") {
+  check_workspace<presets::tiny_latent>();
+  check_workspace<presets::tiny_tatitok_vae>();
+  check_workspace<presets::tiny_titok_legacy>();
+}
+
+TEST_CASE("the pixel decoder's maps take turns in the memory of three") {
+  constexpr std::size_t largest_map = std::size_t{256} * 256 * 128 * sizeof(float);
+  constexpr std::size_t rest = std::size_t{20} << 20;  // the transformer's
+  static_assert(Tokenizer<presets::titok_s128>::workspace_bytes(1) < 3 * largest_map + rest);
+}
+
+template <Config config>
+void check_batches() {
+  using T = Tokenizer<config>;
   constexpr Index count = 7;
   const std::vector<float> images = random_images<T>(count, 3);
   T one = T::random(4, 1), three = T::random(4, 3), all = T::random(4, count);
   std::vector<float> a(static_cast<std::size_t>(count * T::latent_values), nan), b(a.size(), nan), c(a.size(), nan);
-  one.latents(images, a);
-  three.latents(images, b);
-  all.latents(images, c);
+  const auto encode = [&](T& tokenizer, std::vector<float>& latents) {
+    if constexpr (config.has_codes()) {
+      tokenizer.latents(images, latents);
+    } else {
+      tokenizer.encode(images, latents, random_values(latents.size(), 5));
+    }
+  };
+  encode(one, a);
+  encode(three, b);
+  encode(all, c);
   CHECK(a == b);
   CHECK(a == c);
+}
+
+TEST_CASE("an image alone gives the bits that it gives inside any batch") {
+  check_batches<presets::odd_latent>();
+  check_batches<presets::tiny_titok_vae>();
+  check_batches<presets::tiny_titok_legacy>();
 }
 
 TEST_CASE("xtensor expressions go in and tensors come out") {
@@ -76,6 +109,54 @@ TEST_CASE("xtensor expressions go in and tensors come out") {
   CHECK(std::equal(image.begin(), image.end(), images.data() + image.size()));
 }
 
+TEST_CASE("continuous tokens go through xtensor expressions, drawn with noise or not") {
+  using T = Tokenizer<presets::tiny_titok_vae>;
+  T tokenizer = T::random(5, 2);
+  const std::vector<float> values = random_images<T>(3, 6);
+  const auto batch = xt::adapt(values, std::array<std::size_t, 4>{3, 3, 32, 32});
+  const xt::xtensor<float, 3> means = tokenizer.encode(batch);
+  REQUIRE(means.shape() == std::array<std::size_t, 3>{3, 6, 12});
+  const Image second(xt::view(batch, 1));
+  const xt::xtensor<float, 2> alone = tokenizer.encode(second);
+  CHECK(alone == xt::xtensor<float, 2>(xt::view(means, 1)));
+
+  xt::xtensor<float, 3> noise = xt::zeros_like(means);
+  CHECK(tokenizer.encode(batch, noise) == means);
+  noise(1, 2, 3) = 2.0F;
+  const xt::xtensor<float, 3> drawn = tokenizer.encode(batch, noise);
+  std::vector<float> parameters(static_cast<std::size_t>(3 * T::posterior_values), nan);
+  tokenizer.posterior(values, parameters);
+  const float log_variance = parameters[(6 + 2) * 24 + 12 + 3];
+  CHECK(drawn(1, 2, 3) == doctest::Approx(means(1, 2, 3) + 2 * std::exp(log_variance / 2)).epsilon(1e-6));
+  CHECK(drawn(1, 2, 4) == means(1, 2, 4));
+  CHECK_THROWS_WITH_AS(tokenizer.encode(second, xt::xtensor<float, 2>()),
+                       "Tokenizer::encode: found 0 values of noise, expected 72", Error);
+
+  const Image image = tokenizer.decode(alone * 1.0F);
+  CHECK(image == Image(xt::view(tokenizer.decode(means), 1)));
+  CHECK(image == tokenizer.reconstruct(second));
+  CHECK_THROWS_WITH_AS(tokenizer.decode(xt::xtensor<float, 2>(std::array<std::size_t, 2>{6, 11})),
+                       "Tokenizer::decode: found tokens of shape [6, 11], expected [6, 12] (tokens, code_dim)", Error);
+}
+
+TEST_CASE("a text-aware decoder sees each image's own text, and wants one") {
+  using T = Tokenizer<presets::tiny_tatitok_vq>;
+  T tokenizer = T::random(5, 2);
+  xt::xtensor<Token, 2> ids(std::array<std::size_t, 2>{3, 6});
+  std::iota(ids.begin(), ids.end(), 0);
+  xt::xtensor<float, 3> text(std::array<std::size_t, 3>{3, 7, 20});
+  std::iota(text.begin(), text.end(), -200.0F);
+  const xt::xtensor<float, 4> images = tokenizer.decode(ids, text / 100.0F);
+  T::Tokens last;
+  std::copy(ids.begin() + 12, ids.end(), last.begin());
+  CHECK(tokenizer.decode(last, xt::view(text, 2) / 100.0F) == Image(xt::view(images, 2)));
+  CHECK(tokenizer.decode(last, xt::view(text, 1) / 100.0F) != Image(xt::view(images, 2)));
+  CHECK_THROWS_WITH_AS(tokenizer.decode(ids), "Tokenizer::decode: found 0 values of text, expected 420", Error);
+
+  auto without = Tokenizer<presets::tiny_titok_vq>::random(5);
+  CHECK_THROWS_WITH_AS(without.decode(ids, text), "Tokenizer::decode: found 420 values of text, expected 0", Error);
+}
+
 TEST_CASE("wrong shapes and ids are refused") {
   using T = Tokenizer<presets::tiny_patch>;
   T tokenizer = T::random(5);
@@ -87,6 +168,8 @@ TEST_CASE("wrong shapes and ids are refused") {
   T::Tokens ids{};
   ids[3] = 48;
   CHECK_THROWS_WITH_AS(tokenizer.decode(ids), "Tokenizer::decode: found token 48, expected ids from 0 to 47", Error);
+  CHECK_THROWS_WITH_AS(tokenizer.decode(xt::xtensor<Token, 2>(std::array<std::size_t, 2>{2, 15})),
+                       "Tokenizer::decode: found tokens of shape [15], expected [16] (tokens)", Error);
 }
 
 TEST_CASE("a saved model loads without being told its Config, and refuses another") {

@@ -57,7 +57,8 @@ std::vector<float> random_images(Index values, std::uint64_t seed) {
 }
 
 TEST_CASE_TEMPLATE("encode and decode allocate nothing", T, Tokenizer<presets::tiny_patch>,
-                   Tokenizer<presets::odd_latent>, Tokenizer<presets::tiny_titok_cosine>) {
+                   Tokenizer<presets::odd_latent>, Tokenizer<presets::tiny_titok_cosine>,
+                   Tokenizer<presets::tiny_titok_legacy>) {
   constexpr Index count = 5;
   T tokenizer = T::random(1, 2);
   const std::vector<float> images = random_images(count * T::image_values, 2);
@@ -73,6 +74,28 @@ TEST_CASE_TEMPLATE("encode and decode allocate nothing", T, Tokenizer<presets::t
 
   for (const Token id : ids) REQUIRE((id >= 0 && id < T::configuration.codebook_size));
   for (const float x : margins) REQUIRE(x >= 0.0F);
+  for (const float x : latents) REQUIRE(x == x);
+  for (const float x : decoded) REQUIRE(x == x);
+}
+
+TEST_CASE("encode and decode of continuous tokens and of texts allocate nothing") {
+  using T = Tokenizer<presets::tiny_tatitok_vae>;
+  constexpr Index count = 5;
+  T tokenizer = T::random(1, 2);
+  const std::vector<float> images = random_images(count * T::image_values, 2);
+  const std::vector<float> text = random_images(count * T::text_values, 3);
+  std::vector<float> parameters(static_cast<std::size_t>(count * T::posterior_values), nan),
+      latents(static_cast<std::size_t>(count * T::latent_values), nan), decoded(images.size(), nan);
+  const std::vector<float> noise(latents.size(), 0.5F);
+
+  const long before = allocations;
+  tokenizer.posterior(images, parameters);
+  tokenizer.encode(images, latents);
+  tokenizer.encode(images, latents, noise);
+  tokenizer.decode(latents, decoded, text);
+  CHECK(allocations == before);
+
+  for (const float x : parameters) REQUIRE(x == x);
   for (const float x : latents) REQUIRE(x == x);
   for (const float x : decoded) REQUIRE(x == x);
 }
