@@ -77,7 +77,7 @@ void check_golden(const std::string& name) {
   } else {
     check_continuous<config, B>(name, tokenizer, input, images);
   }
-  // Forty convolutions and norms, one after the other, add up more rounding than a transformer of two blocks.
+  // Two dozen convolutions and norms, one after the other, round more often than a transformer of two blocks.
   CHECK(testing::relative_difference(images, decoded) < (config.has_pixel_decoder() ? 5e-5 : 2e-5));
 }
 
