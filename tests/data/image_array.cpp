@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <files.hpp>
+#include <limits>
+#include <string>
 #include <vector>
 
 #include <tessera/data/image_array.hpp>
@@ -57,6 +59,18 @@ TEST_CASE("image array: flips some images, left to right") {
   }
   CHECK(flips > 30);
   CHECK(flips < 70);
+}
+
+TEST_CASE("image array: an image with a number that is none is refused when it is read") {
+  const TemporaryFolder folder;
+  std::vector<float> values(2 * 12);
+  values[17] = std::numeric_limits<float>::infinity();
+  const Index shape[] = {2, 2, 2, 3};
+  write_npy<float>(folder / "x.npy", shape, values);
+  const ImageArray images(folder / "x.npy", model);
+  CHECK(augmented(images, 0, 0) == std::vector<float>(12));
+  const std::string line = error_line([&] { augmented(images, 1, 0); });
+  CHECK(line.find("x.npy: found inf in image 1") != std::string::npos);
 }
 
 TEST_CASE("image array: what does not fit the model is refused") {

@@ -1,8 +1,11 @@
 // Training images in one .npy file.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <tessera/data/image_source.hpp>
 #include <tessera/data/model_pixels.hpp>
@@ -46,7 +49,9 @@ class ImageArray final : public ImageSource {
   void plain(Index i, View<float> out) const override {
     const Index values = config_.image_values();
     if (file_.dtype() == DType::f32) {
-      std::copy_n(file_.values<float>().data() + i * values, values, out.data());
+      const View<const float> stored = file_.values<float>().subspan(static_cast<std::size_t>(i * values), out.size());
+      check_finite(stored, i);
+      std::ranges::copy(stored, out.begin());
       return;
     }
     Pixels pixels(config_.image.height, config_.image.width, config_.channels);
@@ -55,6 +60,14 @@ class ImageArray final : public ImageSource {
   }
 
  private:
+  /// Tokens and losses of such values would look like any others.
+  void check_finite(View<const float> values, Index image) const {
+    const auto wrong = std::ranges::find_if_not(values, [](float x) { return std::isfinite(x); });
+    if (wrong == values.end()) return;
+    throw Error(ErrorCode::bad_file, file_.path(), std::to_string(*wrong) + " in image " + std::to_string(image),
+                "numbers in the model's range");
+  }
+
   Config config_;
   NpyFile file_;
   bool flip_;
