@@ -1,4 +1,4 @@
-// Mutated files for every reader: each must load, or end in a tessera::Error of one line. Anything else (another
+// Mutated files for every reader of io/: each must load, or end in a tessera::Error of one line. Anything else (another
 // exception, a crash, a sanitizer's report) fails. Seeded, so that a failure can be repeated; TESSERA_FUZZ_FILES in the
 // environment sets the number of files per format (1000).
 #include <doctest/doctest.h>
@@ -11,9 +11,14 @@
 #include <string>
 #include <vector>
 
+#include <tessera/io/checkpoint.hpp>
 #include <tessera/io/image.hpp>
+#include <tessera/io/model_file.hpp>
 #include <tessera/io/npy.hpp>
 #include <tessera/io/safetensors.hpp>
+#include <tessera/io/tokens.hpp>
+#include <tessera/presets.hpp>
+#include <tessera/trainer.hpp>
 
 #include <files.hpp>
 #include <image_files.hpp>
@@ -158,13 +163,17 @@ void mutate_png(Random& random, std::string& bytes) {
   for (const auto& [type, data] : chunks) bytes += chunk(type, data);
 }
 
-/// Half of the files are changed anywhere, half by `mutate_format`, which knows the format.
-void run(const Seeds& seeds, const std::function<void(Random&, std::string&)>& mutate_format,
-         const std::function<void(const std::filesystem::path&)>& load) {
+/// Half of the files are changed anywhere, half by `mutate_format`, which knows the format. `load` reads the file
+/// called `name` in a folder that `prepare` may have put others into.
+void run(
+    const Seeds& seeds, const std::function<void(Random&, std::string&)>& mutate_format,
+    const std::function<void(const std::filesystem::path&)>& load, const char* name = "mutant",
+    const std::function<void(const std::filesystem::path&)>& prepare = [](const std::filesystem::path&) {}) {
   const char* count_text = std::getenv("TESSERA_FUZZ_FILES");
   const int count = count_text != nullptr ? std::atoi(count_text) : 1000;
   const TemporaryFolder folder;
-  const auto path = folder / "mutant";
+  const auto path = folder / name;
+  prepare(folder.path());
   for (const std::string& seed : seeds) {
     write_bytes(path, seed);
     REQUIRE_NOTHROW(load(path));
@@ -185,7 +194,7 @@ void run(const Seeds& seeds, const std::function<void(Random&, std::string&)>& m
     } catch (const tessera::Error& error) {
       ++refused;
       const std::string_view line = error.what();
-      REQUIRE(line.starts_with(path.string()));
+      REQUIRE(line.starts_with(folder.path().string()));
       REQUIRE(line.find_first_of("\n\r") == std::string_view::npos);
     }
   }
@@ -227,6 +236,16 @@ Seeds npy_seeds() {
   add({4}, std::vector<std::int64_t>{1, 2, 3, 4});
   add({}, std::vector<double>{0.5});
   return seeds;
+}
+
+Seeds token_npy_seeds() {
+  const TemporaryFolder folder;
+  const std::vector<std::int32_t> ids{1, 2, 3, 4, 5, 6};
+  const std::vector<std::int64_t> wide{9, 8, 7};
+  const Index two[] = {2, 3}, one[] = {1, 3};
+  tessera::write_npy<std::int32_t>(folder / "a", two, ids);
+  tessera::write_npy<std::int64_t>(folder / "b", one, wide);
+  return {read_bytes(folder / "a"), read_bytes(folder / "b")};
 }
 
 Pixels noise(Index height, Index width, Index channels) {
@@ -302,6 +321,74 @@ TEST_CASE("mutated npy files") {
     const auto values = file.values<float>();
     REQUIRE(values.size_bytes() == bytes.size());
   });
+}
+
+TEST_CASE("mutated token files") {
+  const auto read = [](const std::filesystem::path& path) {
+    const tessera::TokenTable table = tessera::read_tokens(path, 3, 10);
+    REQUIRE(table.tokens.size() == static_cast<std::size_t>(3 * table.images()));
+    for (const tessera::Token id : table.tokens) REQUIRE((id >= 0 && id < 10));
+  };
+  run({"0 7 9\n1 2 3\n", "1,2,3\r\n\r\n4 5 6", ""}, mutate_bytes, read, "tokens.txt");
+  run({"{\"file\":\"a.png\",\"tokens\":[0,7,9]}\n{\"file\":\"b.png\",\"tokens\":[1,2,3]}\n", "{\"tokens\": [1, 2, 3]}"},
+      mutate_bytes, read, "tokens.jsonl");
+  run(token_npy_seeds(), mutate_npy, read, "tokens.npy");
+}
+
+TEST_CASE("mutated config.json files") {
+  const auto save = [](const std::filesystem::path& folder) {
+    const std::vector<float> weights(4);
+    const auto tensor = tessera::tensor_to_write<float>("encoder.ln_pre.weight", {4}, weights);
+    tessera::write_safetensors(folder / "model.safetensors", {&tensor, 1});
+  };
+  const auto read = [](const std::filesystem::path& path) {
+    const tessera::WeightFile file(path.parent_path());
+    for (const tessera::Config& config : {tessera::presets::titok_b64, tessera::presets::tatitok_bl64_vae}) {
+      for (const std::string& line : differences(stated_config(file), config)) REQUIRE(line.size() < 10000);
+    }
+  };
+  run({tessera::to_json_text(tessera::presets::tiny_titok_legacy),
+       R"({"model": {"vq_model": {"codebook_size": 4096, "token_size": 12, "use_l2_norm": true,
+           "vit_enc_model_size": "base", "vit_dec_model_size": "base", "vit_enc_patch_size": 16, "num_latent_tokens": 64,
+           "quantize_mode": "vq", "is_legacy": false}}, "dataset": {"preprocessing": {"crop_size": 256}}})"},
+      mutate_bytes, read, "config.json", save);
+}
+
+TEST_CASE("mutated shard indexes") {
+  const auto save = [](const std::filesystem::path& folder) {
+    const std::vector<float> weights(4);
+    for (const char* name : {"a", "b"}) {
+      const auto tensor = tessera::tensor_to_write<float>(name, {4}, weights);
+      tessera::write_safetensors(folder / (std::string(name) + ".safetensors"), {&tensor, 1});
+    }
+  };
+  run(
+      {R"({"metadata": {"total_size": 32}, "weight_map": {"a": "a.safetensors", "b": "b.safetensors"}})"}, mutate_bytes,
+      [](const std::filesystem::path& path) {
+        const tessera::WeightFile file(path);
+        REQUIRE(!file.tensors().empty());
+      },
+      "model.safetensors.index.json", save);
+}
+
+TEST_CASE("mutated model files") {
+  using Table = tessera::ParameterTable<tessera::presets::one_token>;
+  const TemporaryFolder folder;
+  const std::vector<float> weights(static_cast<std::size_t>(Table::size), 0.5F);
+  tessera::save_parameters(folder / "seed", tessera::presets::one_token, Table::parameters(), weights);
+  std::vector<float> buffer(weights.size());
+  run({read_bytes(folder / "seed")}, mutate_safetensors, [&](const std::filesystem::path& path) {
+    load_parameters(path, tessera::presets::one_token, Table::parameters(), buffer);
+  });
+}
+
+TEST_CASE("mutated checkpoints") {
+  const tessera::TrainOptions options{.batch_size = 1, .ema_decay = 0.5};
+  tessera::Trainer<tessera::presets::one_token> trainer(options);
+  const TemporaryFolder folder;
+  trainer.save_checkpoint(folder / "seed");
+  run({read_bytes(folder / "seed")}, mutate_safetensors,
+      [&](const std::filesystem::path& path) { trainer.resume(path); });
 }
 
 TEST_CASE("mutated JPEG files") {
