@@ -25,7 +25,7 @@ struct InfoArguments {
   ModelArguments model;
   std::vector<std::filesystem::path> images;
   Filter filter = Filter::bicubic;
-  bool json = false;
+  bool json = false, verify = false;
 };
 
 /// The element types of the file's tensors, as "F32" or "F16, F32".
@@ -137,6 +137,17 @@ void print_misfits(const ModelArguments& model) {
   if (!fits(file, stated, preset.config, preset.tensors())) print_json(misfits_of(file, stated, preset));
 }
 
+/// What the file carries to be checked: "nothing", "an image", or after --verify "passed" or "failed", and how.
+Json self_check_of(const InfoArguments& a, const WeightFile& file, const Preset& preset) {
+  const std::optional<SelfCheck> check = stated_self_check(file, preset.config);
+  if (!check) return {{"state", "nothing"}};
+  if (!a.verify) return {{"state", "an image"}};
+  const SelfCheckResult result = preset.load(a.model.path)->verify(*check);
+  return {{"state", result.passed() ? "passed" : "failed"},
+          {"different", result.different},
+          {"largest_difference", result.largest_difference}};
+}
+
 Json describe(const InfoArguments& a) {
   if (a.json) print_misfits(a.model);
   const Preset& preset = a.model.find_preset();
@@ -167,6 +178,7 @@ Json describe(const InfoArguments& a) {
             {"batch", preset.batch},
             {"workspace_bytes", preset.workspace_bytes},
             {"not_finite", not_finite_in(file, preset)},
+            {"self_check", self_check_of(a, file, preset)},
             {"config", Json::parse(to_json_text(c))}};
   if (!a.images.empty() && c.has_codes()) info["codebook"]["use"] = use_by(a, preset);
   return info;
@@ -221,19 +233,27 @@ void print_text(const Json& info) {
   std::printf("memory      %.1f MB of weights, %.1f MB to compute with (%td images at a time)\n",
               number("weight_bytes") * 1e-6, number("workspace_bytes") * 1e-6, integer("batch"));
   if (!text("prefix").empty()) std::printf("names       begin with '%s'\n", one_line(text("prefix")).c_str());
+  const std::string check = info["self_check"]["state"].get<std::string>();
+  std::printf("self-check  %s\n", check == "nothing"    ? "the file carries no image to check"
+                                  : check == "an image" ? "the file carries an image and its tokens (see --verify)"
+                                  : check == "passed"   ? "passed: the file's image still gives its tokens"
+                                                        : "FAILED: the file's image gives other tokens");
   for (const auto& [kind, count] : info["extras"].items()) {
     std::printf("not loaded  %td tensors: %s\n", count.get<Index>(), kind.c_str());
   }
 }
 
-/// Throws Error(bad_file) that names what would keep the model from loading.
-void check_values(const Json& info) {
+/// Throws Error: bad_file with the values that keep the model from loading; mismatch where --verify did not pass.
+void check(const Json& info, bool verify) {
   std::string tensors;
   for (const auto& [name, count] : info["not_finite"].items()) {
     tensors += (tensors.empty() ? "" : ", ") + ("'" + name + "' (" + count.dump() + ")");
   }
-  if (tensors.empty()) return;
-  throw Error(ErrorCode::bad_file, info["file"].get<std::string>(), "NaN or infinity in " + tensors, "finite weights");
+  const std::string file = info["file"].get<std::string>(), state = info["self_check"]["state"].get<std::string>();
+  if (!tensors.empty()) throw Error(ErrorCode::bad_file, file, "NaN or infinity in " + tensors, "finite weights");
+  if (!verify) return;
+  if (state == "nothing") throw Error(ErrorCode::mismatch, file, "no image to check", "a model that tessera saved");
+  if (state == "failed") require_passed(file, {.different = info["self_check"]["different"].get<Index>()});
 }
 
 void info(const InfoArguments& a) {
@@ -242,7 +262,7 @@ void info(const InfoArguments& a) {
     print_json(description);
   else
     print_text(description);
-  check_values(description);
+  check(description, a.verify);
 }
 
 }  // namespace
@@ -253,6 +273,8 @@ void add_info(CLI::App& app, std::function<void()>& run) {
   c.add_option("model", a->model.path, model_path_text)->required();
   add_preset(c, a->model.preset);
   c.add_option("--images", a->images, "JPEG and PNG files, folders of them, or one .npy: say which codes they use");
+  c.add_flag("--verify", a->verify,
+             "encode again the image that the file carries: exit code 1 if this build gives it other tokens");
   c.add_flag("--json", a->json, "as JSON");
   c.callback([a, &run] { run = [a] { info(*a); }; });
 }

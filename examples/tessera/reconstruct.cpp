@@ -10,6 +10,7 @@
 #include "inputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
+#include "texts.hpp"
 
 namespace program {
 
@@ -20,7 +21,7 @@ namespace {
 struct ReconstructArguments {
   ModelArguments model;
   std::vector<std::filesystem::path> inputs;
-  std::filesystem::path output;
+  std::filesystem::path text, output;
   Filter filter = Filter::bicubic;
 };
 
@@ -55,16 +56,15 @@ void reconstruct(const ReconstructArguments& a) {
   const Config& config = preset.config;
   const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
   const Inputs inputs(a.inputs, config, a.filter);
+  const Texts texts(a.text, config, inputs.count());
   make_folder(a.output);
   check_outputs(inputs, a.output);
   std::vector<float> image(static_cast<std::size_t>(config.image_values())), again(image.size());
-  std::vector<Token> ids(static_cast<std::size_t>(config.tokens()));
   double psnr_sum = 0, ssim_sum = 0;
   std::printf("%8s %8s  picture\n", "PSNR", "SSIM");
   for (Index i = 0; i < inputs.count(); ++i) {
     inputs.read(i, 1, image);
-    tokenizer->encode(image, ids);
-    tokenizer->decode(ids, again);
+    tokenizer->reconstruct(image, again, texts.of(i, 1));
     const Pixels original = to_pixels(config, image), reconstruction = to_pixels(config, again);
     const std::filesystem::path file = picture_file(inputs, i, a.output);
     write_png(file, side_by_side(original, reconstruction));
@@ -86,6 +86,7 @@ void add_reconstruct(CLI::App& app, std::function<void()>& run) {
   const auto a = std::make_shared<ReconstructArguments>();
   add_model(c, a->model);
   add_inputs(c, a->inputs, a->filter);
+  add_text(c, a->text);
   c.add_option("-o,--output", a->output, "a folder for the PNGs")->required();
   c.callback([a, &run] { run = [a] { reconstruct(*a); }; });
 }

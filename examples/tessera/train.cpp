@@ -19,6 +19,7 @@ namespace {
 const std::map<std::string, ScheduleShape> schedules{{"cosine", ScheduleShape::cosine},
                                                      {"constant", ScheduleShape::constant}};
 const std::map<std::string, ReconstructionLoss> losses{{"l2", ReconstructionLoss::l2}, {"l1", ReconstructionLoss::l1}};
+const std::map<std::string, bool> parts{{"all", false}, {"decoder", true}};
 const std::map<std::string, CodebookStart> codebook_starts{
     {"as-is", CodebookStart::as_is}, {"data", CodebookStart::data}, {"kmeans", CodebookStart::kmeans}};
 
@@ -26,7 +27,7 @@ const std::map<std::string, CodebookStart> codebook_starts{
 struct TrainArguments {
   RunArguments run;
   std::string preset;
-  std::filesystem::path data, init;
+  std::filesystem::path data, text, init;
   std::string augment;
   bool no_shuffle = false, skip_broken = false;
   double memory_gb = 2;
@@ -41,9 +42,9 @@ Augment parse_augment(const std::string& text) {
   return {.crop = true, .flip = true};
 }
 
-TrainOptions complete_options(const TrainArguments& a) {
+TrainOptions complete_options(const TrainArguments& a, const Config& config) {
   TrainOptions options = a.options;
-  const bool scratch = a.init.empty();
+  const bool scratch = a.init.empty() && config.has_codes() && !options.decoder_only;
   const Index steps = options.schedule.steps;
   options.schedule.warmup = a.warmup.value_or(options.schedule.shape == ScheduleShape::cosine ? steps / 50 : 0);
   // A fresh codebook is filled from latents that mean something already; a trained one is left alone.
@@ -86,7 +87,7 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
 
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
-  const TrainOptions options = complete_options(a);
+  const TrainOptions options = complete_options(a, preset.config);
   check_run_folder(a.run);
   const std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
   if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
@@ -95,10 +96,11 @@ void train(const TrainArguments& a) {
     trainer->load_weights(a.init);
   Dataset dataset(open_images(a, preset.config), !a.no_shuffle, options.seed);
   const Index count = dataset.source().count();
+  const Texts texts(a.text, preset.config, count);
   prepare_run_folder(a.run, {{"images", count}, {"shuffle", !a.no_shuffle}, {"augment", augment_of(a)}});
   std::fprintf(stderr, "%s: %td parameters, %td training images, step %td of %td\n", a.preset.c_str(),
                preset.parameters, count, trainer->steps_done(), options.schedule.steps);
-  run_training(a.run, options, preset, *trainer, dataset);
+  run_training(a.run, *trainer, dataset, texts);
 }
 
 }  // namespace
@@ -112,10 +114,16 @@ void add_train(CLI::App& app, std::function<void()>& run) {
                "a folder of JPEG and PNG photographs, or a .npy file: float32 [..., C, H, W] in the model's range or "
                "uint8 [..., H, W, C]")
       ->required();
+  add_text(c, a->text);
   c.add_option("-o,--output", a->run.folder, "the run's folder")->required();
   c.add_flag("--resume", a->run.resume,
              "go on from the folder's checkpoint, with the bits of a run that never stopped");
   c.add_option("--init", a->init, "start from this model instead of random weights");
+  c.add_option("--train", o.decoder_only,
+               "all (default), or decoder: fine-tunes it while encoder, latent tokens and codes keep their values")
+      ->transform(CLI::CheckedTransformer(parts).description(""));
+  c.add_option("--kl-weight", o.kl_weight, "continuous tokens: weight of the divergence from the unit Gaussian")
+      ->capture_default_str();
   c.add_option("--steps", o.schedule.steps, "updates")->capture_default_str();
   c.add_option("--batch-size", o.batch_size, "images of one pass")->capture_default_str();
   c.add_option("--accumulate", o.accumulate, "passes of one update")->capture_default_str();

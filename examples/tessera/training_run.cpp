@@ -36,16 +36,16 @@ void listen_to_signals() {
 
 class TrainingRun {
  public:
-  TrainingRun(const RunArguments& arguments, const TrainOptions& options, const Preset& preset, AnyTrainer& trainer,
-              Dataset& dataset)
+  TrainingRun(const RunArguments& arguments, AnyTrainer& trainer, Dataset& dataset, const Texts& texts)
       : arguments_(arguments),
-        options_(options),
-        config_(preset.config),
+        options_(trainer.options()),
+        config_(trainer.config()),
         trainer_(trainer),
         dataset_(dataset),
+        texts_(texts),
         images_(static_cast<std::size_t>(trainer.images_per_step() * config_.image_values())),
         log_(arguments.folder / "log.jsonl", trainer.steps_done()),
-        progress_(trainer.steps_done() + 1, options.schedule.steps, trainer.images_per_step()) {}
+        progress_(trainer.steps_done() + 1, options_.schedule.steps, trainer.images_per_step()) {}
 
   void run() {
     const Index steps = options_.schedule.steps;
@@ -67,14 +67,16 @@ class TrainingRun {
     const auto start = std::chrono::steady_clock::now();
     const Index count = trainer_.images_per_step(), step = trainer_.steps_done() + 1;
     dataset_.read((step - 1) * count, count, images_);
+    const std::vector<float> text = texts_.of(dataset_.items((step - 1) * count, count));
     const CodebookUse use = options_.codebook.revives_in(step) ? trainer_.codebook_use() : CodebookUse{};
-    const StepReport report = trainer_.step(images_);
+    const StepReport report = trainer_.step(images_, text);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     nlohmann::ordered_json line{{"step", report.step},
                                 {"loss", report.loss},
                                 {"reconstruction_loss", report.reconstruction_loss},
                                 {"codebook_loss", report.codebook_loss},
                                 {"commitment_loss", report.commitment_loss},
+                                {"kl_loss", report.kl_loss},
                                 {"grad_norm", report.grad_norm},
                                 {"lr", report.learning_rate},
                                 {"images_per_second", static_cast<double>(count) / seconds}};
@@ -104,10 +106,8 @@ class TrainingRun {
     const std::unique_ptr<AnyTokenizer> tokenizer = trainer_.tokenizer();
     const Index count = std::min<Index>(8, dataset_.source().count()), values = config_.image_values();
     std::vector<float> originals(static_cast<std::size_t>(count * values)), decoded(originals.size());
-    std::vector<Token> ids(static_cast<std::size_t>(count * config_.tokens()));
     for (Index i = 0; i < count; ++i) dataset_.source().plain(i, slice(View<float>(originals), i * values, values));
-    tokenizer->encode(originals, ids);
-    tokenizer->decode(ids, decoded);
+    tokenizer->reconstruct(originals, decoded, texts_.of(0, count));
     std::vector<Pixels> rows;
     for (Index i = 0; i < count; ++i) {
       rows.push_back(side_by_side(to_pixels(config_, slice(View<const float>(originals), i * values, values)),
@@ -125,6 +125,7 @@ class TrainingRun {
   const Config& config_;
   AnyTrainer& trainer_;
   Dataset& dataset_;
+  const Texts& texts_;
   std::vector<float> images_;  // [images_per_step, C, H, W]
   TrainingLog log_;
   Progress progress_;
@@ -155,9 +156,8 @@ void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& d
   whole.commit();
 }
 
-void run_training(const RunArguments& run, const TrainOptions& options, const Preset& preset, AnyTrainer& trainer,
-                  Dataset& dataset) {
-  TrainingRun training(run, options, preset, trainer, dataset);
+void run_training(const RunArguments& run, AnyTrainer& trainer, Dataset& dataset, const Texts& texts) {
+  TrainingRun training(run, trainer, dataset, texts);
   listen_to_signals();
   training.run();
 }

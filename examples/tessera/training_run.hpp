@@ -10,6 +10,7 @@
 #include <tessera/data/dataset.hpp>
 
 #include "program.hpp"
+#include "texts.hpp"
 
 namespace program {
 
@@ -36,7 +37,6 @@ void check_run_folder(const RunArguments& run);
 void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& data);
 
 /// Trains from where `trainer` is to the last step. SIGINT and SIGTERM end it after the step, saved.
-void run_training(const RunArguments& run, const tessera::TrainOptions& options, const tessera::Preset& preset,
-                  tessera::AnyTrainer& trainer, tessera::Dataset& dataset);
+void run_training(const RunArguments& run, tessera::AnyTrainer& trainer, tessera::Dataset& dataset, const Texts& texts);
 
 }  // namespace program

@@ -15,24 +15,60 @@
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/io/model_file.hpp>
+#include <tessera/io/self_check.hpp>
 
 namespace tessera {
 
 class AnyTrainer;
 struct TrainOptions;
 
-/// Tokenizer<config> behind virtual functions, on views of the caller's memory; every size stands in config().
+/// Tokenizer<config> behind virtual functions, on views of the caller's memory; every size stands in config(). What
+/// models of the other Config::quantize_mode have throws Error(bad_argument), and so does a text of a wrong size.
 class AnyTokenizer {
  public:
   virtual ~AnyTokenizer() = default;
 
   [[nodiscard]] virtual const Config& config() const = 0;
+
   /// As Tokenizer: images [B, C, H, W] in the model's range -> ids [B, T]; margins [B, T] or empty.
   virtual void encode(View<const float> images, View<Token> ids, View<float> margins = {}) = 0;
   /// images [B, C, H, W] -> latents [B, T, code_dim] before quantization.
   virtual void latents(View<const float> images, View<float> latents) = 0;
-  /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped.
-  virtual void decode(View<const Token> ids, View<float> images) = 0;
+  /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped. text [B, length, width]: where the
+  /// decoder sees one.
+  virtual void decode(View<const Token> ids, View<float> images, View<const float> text = {}) = 0;
+
+  /// Continuous tokens: images [B, C, H, W] -> latents [B, T, code_dim], the means, or with noise [B, T, code_dim]
+  /// draws.
+  virtual void encode(View<const float> images, View<float> latents, View<const float> noise = {}) = 0;
+  /// latents [B, T, code_dim] -> images [B, C, H, W].
+  virtual void decode(View<const float> latents, View<float> images, View<const float> text = {}) = 0;
+
+  /// Encodes and decodes, whatever the tokens are: images [B, C, H, W] -> again [B, C, H, W].
+  void reconstruct(View<const float> images, View<float> again, View<const float> text = {}) {
+    const Config& c = config();
+    const Index tokens = static_cast<Index>(images.size()) / c.image_values() * c.tokens();
+    std::vector<Token> ids(static_cast<std::size_t>(c.has_codes() ? tokens : 0));
+    std::vector<float> latents(static_cast<std::size_t>(c.has_codes() ? 0 : tokens * c.code_dim));
+    encode_either(images, ids, latents);
+    if (c.has_codes())
+      decode(View<const Token>(ids), again, text);
+    else
+      decode(View<const float>(latents), again, text);
+  }
+
+  /// Encodes again the image that the model's file carries, if it does (io/self_check.hpp).
+  [[nodiscard]] SelfCheckResult verify(const SelfCheck& check) {
+    return run_self_check(config(), check, [this](auto... views) { encode_either(views...); });
+  }
+
+ private:
+  void encode_either(View<const float> images, View<Token> ids, View<float> latents) {
+    if (config().has_codes())
+      encode(images, ids);
+    else
+      encode(images, latents);
+  }
 };
 
 /// One tokenizer that a program knows: its name and sizes, and how it is made.

@@ -25,9 +25,9 @@ class AnyTrainer {
 
   /// Images that one step takes.
   [[nodiscard]] Index images_per_step() const { return options().images_per_step(); }
-  /// One update from images [images_per_step(), C, H, W] in the model's range. Throws Error(bad_argument) for another
-  /// number of values.
-  virtual StepReport step(View<const float> images) = 0;
+  /// One update from images [images_per_step(), C, H, W] in the model's range, and text [images_per_step(), length,
+  /// width] where the decoder sees one. Throws Error(bad_argument) for another number of values.
+  virtual StepReport step(View<const float> images, View<const float> text = {}) = 0;
   [[nodiscard]] virtual Index steps_done() const = 0;
   /// Which codes were chosen since the last revival, or in all steps where there is none.
   [[nodiscard]] virtual CodebookUse codebook_use() const = 0;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -23,12 +24,31 @@ class TokenizerOf final : public AnyTokenizer {
 
   [[nodiscard]] const Config& config() const override { return CheckedConfig<configuration>::value; }
   void encode(View<const float> images, View<Token> ids, View<float> margins) override {
-    tokenizer_.encode(images, ids, margins);
+    if constexpr (configuration.has_codes()) return tokenizer_.encode(images, ids, margins);
+    refuse("encode", "ids of a model with continuous tokens", "latents");
   }
-  void latents(View<const float> images, View<float> latents) override { tokenizer_.latents(images, latents); }
-  void decode(View<const Token> ids, View<float> images) override { tokenizer_.decode(ids, images); }
+  void latents(View<const float> images, View<float> latents) override {
+    if constexpr (configuration.has_codes()) return tokenizer_.latents(images, latents);
+    refuse("latents", "a model with continuous tokens", "encode");
+  }
+  void decode(View<const Token> ids, View<float> images, View<const float> text) override {
+    if constexpr (configuration.has_codes()) return tokenizer_.decode(ids, images, text);
+    refuse("decode", "ids for a model with continuous tokens", "latents");
+  }
+  void encode(View<const float> images, View<float> latents, View<const float> noise) override {
+    if constexpr (!configuration.has_codes()) return tokenizer_.encode(images, latents, noise);
+    refuse("encode", "continuous tokens of a model with a codebook", "ids");
+  }
+  void decode(View<const float> latents, View<float> images, View<const float> text) override {
+    if constexpr (!configuration.has_codes()) return tokenizer_.decode(latents, images, text);
+    refuse("decode", "continuous tokens for a model with a codebook", "ids");
+  }
 
  private:
+  [[noreturn]] static void refuse(const char* function, const char* found, const char* expected) {
+    throw Error(ErrorCode::bad_argument, std::string("AnyTokenizer::") + function, found, expected);
+  }
+
   Tokenizer<configuration, B> tokenizer_;
 };
 
@@ -42,7 +62,7 @@ class TrainerOf final : public AnyTrainer {
   [[nodiscard]] const std::vector<Parameter>& parameters() const override {
     return ParameterTable<configuration>::parameters();
   }
-  StepReport step(View<const float> images) override { return trainer_.step(images); }
+  StepReport step(View<const float> images, View<const float> text) override { return trainer_.step(images, text); }
   [[nodiscard]] Index steps_done() const override { return trainer_.steps_done(); }
   [[nodiscard]] CodebookUse codebook_use() const override { return trainer_.codebook_use(); }
   [[nodiscard]] AlignedBuffer<float> weights() const override { return trainer_.weights(); }

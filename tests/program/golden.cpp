@@ -3,8 +3,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tessera/core/layout.hpp>
 #include <tessera/io/npy.hpp>
 
+#include <cmath>
 #include <sstream>
 
 #include "../golden_models.hpp"
@@ -15,7 +17,31 @@ using namespace tessera_test;
 
 namespace {
 
-const char* const models[] = {"tiny_patch", "tiny_latent", "odd_latent", "one_token"};
+struct Model {
+  const char* name;
+  bool preset = false;  ///< must be told: tiny_titok_vq and tiny_titok_cosine have the same tensors
+  double tolerance = 2e-5;
+};
+const Model models_of_ids[] = {{"tiny_patch"},          {"tiny_latent"},
+                               {"odd_latent"},          {"one_token"},
+                               {"tiny_titok_vq", true}, {"tiny_titok_cosine", true},
+                               {"tiny_tatitok_vq"},     {"tiny_titok_legacy", false, 5e-5}};
+
+std::string with(const Model& model) {
+  return " --model " + quoted(golden(model.name)) + (model.preset ? " --preset " + std::string(model.name) : "") + " ";
+}
+
+/// For models whose decoder sees a text.
+std::string text_of(const Model& model) {
+  const auto text = golden(model.name) / "text.npy";
+  return std::filesystem::exists(text) ? " --text " + quoted(text) : "";
+}
+
+void check_images(const std::filesystem::path& found, const Model& model) {
+  const NpyFile again(found), expected(golden(model.name) / "decoded.npy");
+  CHECK(again.shape() == expected.shape());
+  CHECK(testing::relative_difference(again.values<float>(), expected.values<float>()) < model.tolerance);
+}
 
 std::vector<Token> tokens_of(const NpyFile& file) {
   const auto values = file.values<Token>();
@@ -25,12 +51,12 @@ std::vector<Token> tokens_of(const NpyFile& file) {
 }  // namespace
 
 TEST_CASE("program: encode gives the published tokens, decode the published images") {
-  for (const char* model : models) {
-    CAPTURE(model);
+  for (const Model& model : models_of_ids) {
+    CAPTURE(model.name);
     const TemporaryFolder out;
-    const std::string with_model = " --model " + quoted(golden(model)) + " ";
-    const auto input = golden(model) / "input.npy", npy = out / "tokens.npy", jsonl = out / "tokens.jsonl";
-    const NpyFile expected(golden(model) / "tokens.npy"), images(golden(model) / "decoded.npy");
+    const std::string with_model = with(model);
+    const auto input = golden(model.name) / "input.npy", npy = out / "tokens.npy", jsonl = out / "tokens.jsonl";
+    const NpyFile expected(golden(model.name) / "tokens.npy");
 
     REQUIRE(run_program("encode" + with_model + quoted(input) + " -o " + quoted(npy)).code == 0);
     const NpyFile found(npy);
@@ -48,12 +74,74 @@ TEST_CASE("program: encode gives the published tokens, decode the published imag
 
     for (const auto& tokens : {npy, jsonl}) {
       const auto decoded = out / "decoded.npy";
-      REQUIRE(run_program("decode" + with_model + quoted(tokens) + " -o " + quoted(decoded)).code == 0);
-      const NpyFile again(decoded);
-      CHECK(again.shape() == images.shape());
-      CHECK(testing::relative_difference(again.values<float>(), images.values<float>()) < 2e-5);
+      REQUIRE(run_program("decode" + with_model + quoted(tokens) + text_of(model) + " -o " + quoted(decoded)).code ==
+              0);
+      check_images(decoded, model);
     }
   }
+}
+
+TEST_CASE("program: continuous tokens are the published means, and decode to the published images") {
+  for (const Model& model : {Model{"tiny_titok_vae"}, Model{"tiny_tatitok_vae"}}) {
+    CAPTURE(model.name);
+    const TemporaryFolder out;
+    const auto latents = out / "latents.npy", decoded = out / "decoded.npy";
+    const std::string encode = "encode" + with(model) + quoted(golden(model.name) / "input.npy");
+    REQUIRE(run_program(encode + " -o " + quoted(latents)).code == 0);
+    const NpyFile found(latents), posterior(golden(model.name) / "latent.npy");  // mean, then log-variance
+    const Index C = posterior.shape()[2] / 2;
+    REQUIRE(found.shape() == std::vector<Index>{posterior.shape()[0], posterior.shape()[1], C});
+    std::vector<float> means;
+    for (std::size_t i = 0; i < posterior.values<float>().size(); ++i) {
+      if (static_cast<Index>(i) / C % 2 == 0) means.push_back(posterior.values<float>()[i]);
+    }
+    CHECK(testing::relative_difference(found.values<float>(), means) < 2e-5);
+    REQUIRE(run_program("decode" + with(model) + quoted(latents) + text_of(model) + " -o " + quoted(decoded)).code ==
+            0);
+    check_images(decoded, model);
+  }
+}
+
+TEST_CASE("program: continuous tokens are drawn by seed, each image's the same wherever it stands") {
+  const TemporaryFolder out;
+  const std::string encode = "encode" + with({"tiny_titok_vae"}), photos = quoted(golden("photos")),
+                    coffee = quoted(golden("photos") / "coffee.png");
+  const auto file = [&](const char* name) { return " -o " + quoted(out / name); };
+  REQUIRE(run_program(encode + photos + file("mean.npy")).code == 0);
+  REQUIRE(run_program(encode + photos + " --sample 3" + file("a.npy")).code == 0);
+  REQUIRE(run_program(encode + photos + " --sample 3 --threads 1" + file("b.npy")).code == 0);
+  REQUIRE(run_program(encode + photos + " --sample 4" + file("c.npy")).code == 0);
+  CHECK(read_bytes(out / "a.npy") == read_bytes(out / "b.npy"));
+  CHECK(read_bytes(out / "a.npy") != read_bytes(out / "c.npy"));
+  // Draws are not the mean, but around it.
+  const NpyFile mean(out / "mean.npy"), draw(out / "a.npy");
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < draw.values<float>().size(); ++i) {
+    const double d = draw.values<float>()[i] - mean.values<float>()[i];
+    sum += d;
+    squares += d * d;
+  }
+  const double n = static_cast<double>(draw.values<float>().size());
+  CHECK(squares > 0);
+  CHECK(std::fabs(sum) < 4 * std::sqrt(squares));
+  CHECK(n == 3 * 6 * 12);
+}
+
+TEST_CASE("program: a text for each image, or one for all") {
+  const Model model{"tiny_tatitok_vq"};
+  const TemporaryFolder out;
+  const std::string decode = "decode" + with(model) + quoted(golden(model.name) / "tokens.npy") + " -o ";
+  const NpyFile texts(golden(model.name) / "text.npy");
+  const Index one[] = {7, 20}, values = 7 * 20;
+  write_npy<float>(out / "one.npy", one, slice(texts.values<float>(), 2 * values, values));
+  REQUIRE(run_program(decode + quoted(out / "all") + text_of(model)).code == 0);
+  REQUIRE(run_program(decode + quoted(out / "third") + " --text " + quoted(out / "one.npy")).code == 0);
+  CHECK(read_bytes(out / "all/000002.png") == read_bytes(out / "third/000002.png"));
+  CHECK(read_bytes(out / "all/000001.png") != read_bytes(out / "third/000001.png"));
+  const Outcome reconstructed = run_program("reconstruct" + with(model) + quoted(golden("photos")) + " -o " +
+                                            quoted(out / "pairs") + " --text " + quoted(out / "one.npy"));
+  CHECK(reconstructed.code == 0);
+  CHECK(std::filesystem::exists(out / "pairs/chelsea.png"));
 }
 
 TEST_CASE("program: presets that only --preset tells apart") {

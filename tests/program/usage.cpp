@@ -9,17 +9,40 @@ TEST_CASE("program: wrong usage is exit code 2 and one line") {
   const std::string model = "--model " + quoted(golden("tiny_patch")) + " ",
                     input = quoted(golden("photos") / "coffee.png");
   const std::string array = quoted(golden("tiny_patch") / "input.npy");
+  const std::string vae = "--model " + quoted(golden("tiny_titok_vae")) + " ",
+                    text_aware = "--model " + quoted(golden("tiny_tatitok_vq")) + " ",
+                    tokens = quoted(golden("tiny_tatitok_vq") / "tokens.npy"),
+                    text = " --text " + quoted(golden("tiny_tatitok_vq") / "text.npy");
   for (const std::string& arguments :
-       {std::string(), std::string("unknown"), std::string("encode"), "encode " + input, "encode " + model,
-        "encode " + model + input + " --filter box", "encode " + model + input + " --preset none",
-        "encode " + model + input + " -o tokens.csv", "encode " + model + input + " " + array,
-        "encode " + model + input + " --threads 0", "decode " + model + array, "info --jsn " + input,
-        "train --preset tiny_patch --data " + array, "train --preset none -o run --data " + array,
+       {std::string(),
+        std::string("unknown"),
+        std::string("encode"),
+        "encode " + input,
+        "encode " + model,
+        "encode " + model + input + " --filter box",
+        "encode " + model + input + " --preset none",
+        "encode " + model + input + " -o tokens.csv",
+        "encode " + model + input + " " + array,
+        "encode " + model + input + " --threads 0",
+        "decode " + model + array,
+        "info --jsn " + input,
+        "train --preset tiny_patch --data " + array,
+        "train --preset none -o run --data " + array,
         "train --preset tiny_patch -o run --steps 0 --data " + array,
         "train --preset tiny_patch -o run --steps many --data " + array,
         "train --preset tiny_patch -o run --lr -1 --data " + array,
         "train --preset tiny_patch -o run --schedule linear --data " + array,
-        "train --preset tiny_patch -o run --augment rotate --data " + array}) {
+        "train --preset tiny_patch -o run --augment rotate --data " + array,
+        "train --preset tiny_patch -o run --train encoder --data " + array,
+        "train --preset tiny_patch -o run --train decoder --revive-every 5 --data " + array,
+        "encode " + vae + input,
+        "encode " + vae + input + " -o tokens.txt",
+        "encode " + model + input + " --sample 1",
+        "encode " + vae + input + " -o x.npy --sample one",
+        "decode " + text_aware + tokens + " -o x.npy",
+        "decode " + model + quoted(golden("tiny_patch") / "tokens.npy") + " -o x.npy" + text,
+        "reconstruct " + text_aware + input + " -o x",
+        "train --preset tiny_tatitok_vq -o run --data " + quoted(golden("tiny_tatitok_vq") / "input.npy")}) {
     CAPTURE(arguments);
     const Outcome outcome = run_program(arguments);
     CAPTURE(outcome.err);
@@ -59,6 +82,12 @@ TEST_CASE("program: bad files are exit code 1 and one line that names them, and 
       {"encode " + model + photo + " -o " + in("none/out.npy"), "none/out.npy"},
       {"decode " + model + in("ids.txt") + " -o " + in("out"), "ids.txt"},
       {"decode " + model + quoted(golden("tiny_patch") / "tokens.npy") + " -o " + in("file"), "file"},
+      {"decode --model " + quoted(golden("tiny_titok_vae")) + " " + quoted(golden("tiny_patch") / "tokens.npy") +
+           " -o " + in("out"),
+       "tokens.npy"},
+      {"decode --model " + quoted(golden("tiny_tatitok_vq")) + " " + quoted(golden("tiny_tatitok_vq") / "tokens.npy") +
+           " --text " + quoted(golden("tiny_titok_vae") / "input.npy") + " -o " + in("out"),
+       "input.npy"},
       {"reconstruct " + model + in("broken.png") + " -o " + in("file"), "file"},
       {"train --preset tiny_patch --data " + in("missing") + " -o " + in("run"), "missing"},
       {"train --preset tiny_patch --data " + in("empty") + " -o " + in("run"), "empty"},

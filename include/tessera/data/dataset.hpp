@@ -46,10 +46,16 @@ class Dataset {
 
   [[nodiscard]] const ImageSource& source() const { return *source_; }
 
-  /// Samples [first, first + count) of the run -> out [count, C, H, W]. Throws Error when a file cannot be read again.
-  void read(Index first, Index count, View<float> out) {
+  /// Which images samples [first, first + count) of the run are.
+  [[nodiscard]] std::vector<Index> items(Index first, Index count) {
     std::vector<Index> items;
     for (Index i = 0; i < count; ++i) items.push_back(order_(first + i));
+    return items;
+  }
+
+  /// Samples [first, first + count) of the run -> out [count, C, H, W]. Throws Error when a file cannot be read again.
+  void read(Index first, Index count, View<float> out) {
+    const std::vector<Index> items = this->items(first, count);
     const Index values = static_cast<Index>(out.size()) / count;
     parallel_for_or_throw(count, [&](Index i) {
       source_->augmented(items[static_cast<std::size_t>(i)],

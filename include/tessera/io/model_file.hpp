@@ -3,12 +3,15 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <tessera/config.hpp>
 #include <tessera/core/layout.hpp>
 #include <tessera/io/safetensors.hpp>
+#include <tessera/io/self_check.hpp>
 #include <tessera/io/stated_config.hpp>
 #include <tessera/io/tensor_config.hpp>
 #include <tessera/io/tensor_differences.hpp>
@@ -83,10 +86,18 @@ inline void append_parameters(std::vector<TensorToWrite>& tensors, const std::st
   }
 }
 
-/// Writes a model that loads without being told its Config. Throws Error: file_access, or bad_argument where the buffer
-/// is shorter than the parameters.
+/// The check that a model's file carries, if it does. Throws Error(bad_file) for one that is not of this Config.
+inline std::optional<SelfCheck> stated_self_check(const WeightFile& file, const Config& config) {
+  const auto found = file.metadata().find(self_check_key);
+  if (found == file.metadata().end()) return std::nullopt;
+  return self_check_from_json_text(found->second, file.path(), config);
+}
+
+/// Writes a model that loads without being told its Config, and a check, if there is one. Throws Error: file_access, or
+/// bad_argument where the buffer is shorter than the parameters.
 inline void save_parameters(const std::filesystem::path& path, const Config& config,
-                            const std::vector<Parameter>& parameters, View<const float> buffer) {
+                            const std::vector<Parameter>& parameters, View<const float> buffer,
+                            const std::optional<SelfCheck>& check = std::nullopt) {
   const Index needed = parameters.empty() ? 0 : parameters.back().offset + parameters.back().dims.count();
   if (static_cast<Index>(buffer.size()) < needed) {
     throw Error(ErrorCode::bad_argument, path.string(), std::to_string(buffer.size()) + " values to save",
@@ -94,7 +105,9 @@ inline void save_parameters(const std::filesystem::path& path, const Config& con
   }
   std::vector<TensorToWrite> tensors;
   append_parameters(tensors, "", parameters, buffer);
-  write_safetensors(path, tensors, {{config_key, to_json_text(config)}});
+  std::map<std::string, std::string> metadata{{config_key, to_json_text(config)}};
+  if (check) metadata.emplace(self_check_key, to_json_text(*check));
+  write_safetensors(path, tensors, metadata);
 }
 
 }  // namespace tessera

@@ -20,7 +20,6 @@ enum class TensorRole {
   averaged,    ///< the weights' moving average, where the weights themselves are there too
   optimizer,   ///< state of an optimizer, a schedule or a run
   statistics,  ///< counts that training keeps beside the codebook
-  check,       ///< tessera's image and its tokens (io/self_check.hpp)
   unknown,
 };
 
@@ -73,7 +72,6 @@ class TensorNames {
   [[nodiscard]] const std::string& prefix() const { return prefix_; }
 
   [[nodiscard]] TensorRole role(std::string_view name) const {
-    if (name.starts_with("tessera.")) return TensorRole::check;
     if (name.starts_with(prefix_)) {
       const std::string_view own = name.substr(prefix_.size());
       if (detail::is_alias_name(own)) return TensorRole::alias;
