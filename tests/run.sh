@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 echo "== packages"
 bash cmake/install_dependencies.sh build test
 echo "== configure"
-cmake --preset release -DTESSERA_WERROR=ON -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCHMARKS=ON
+cmake --preset release -DTESSERA_WERROR=ON -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCHMARKS=ON -DTESSERA_PRESETS=all
 echo "== build"
 cmake --build build/release -j "$(nproc)"
 echo "== test"
