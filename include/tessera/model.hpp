@@ -49,10 +49,6 @@ struct Model : CheckedConfig<config> {
       if constexpr (config.has_codes()) v.tensor(codebook_name, codebook, {config.codebook_size, config.code_dim});
       if constexpr (config.has_pixel_decoder()) decoder.head.visit_beside(v);
     }
-    void visit_packed(auto& v) {
-      encoder.visit_packed(v);
-      decoder.visit_packed(v);
-    }
   };
 };
 

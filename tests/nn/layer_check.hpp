@@ -29,10 +29,8 @@ class BoundWeights {
   explicit BoundWeights(const Values<S>& values) {
     ParameterBinder<const S> binder(values.data());
     tensors.visit(binder);
-    if constexpr (requires(decltype(tensors)& t, void (*f)()) { t.visit_packed(f); }) {
-      packed_ = PackedWeights<B>(tensors, true);
-      PackedWeights<B>::pack(tensors);
-    }
+    packed_ = PackedWeights<B>(tensors, true);
+    PackedWeights<B>::pack(tensors);
   }
   typename Layer::template Tensors<const S> tensors{};
 

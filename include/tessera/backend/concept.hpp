@@ -105,6 +105,8 @@
 // Memory. Buffer<T> is an owner with view(), view() const; constructed with a size, zeroed.
 //   void upload(View<const float> host, View<Scalar> there)
 //   void download(View<const Scalar> there, View<float> host)
+//   View<const Scalar> stage(View<const float> host, Buffer<Scalar>& staging)   for one reading; `staging` may grow
+//   void expect_one_write(View<Scalar> buffer)                     of a new buffer: a model will be loaded into it
 //   void upload_tokens(View<const Token> host, View<Token> there)
 //   void download_tokens(View<const Token> there, View<Token> host)
 // clang-format on
@@ -123,7 +125,8 @@ concept Backend = requires(View<const typename B::Scalar> in, View<typename B::S
                            View<Token> new_ids, RowBlock<const typename B::Scalar> rows,
                            RowBlock<typename B::Scalar> new_rows, LinearEpilogue<typename B::Scalar> epilogue,
                            LinearBackwardEpilogue<typename B::Scalar> backward_epilogue, AdamWStep step, Index n,
-                           View<const float> host, View<float> new_host) {
+                           View<const float> host, View<float> new_host,
+                           typename B::template Buffer<typename B::Scalar>& buffer) {
   typename B::Scalar;
   typename B::Accumulator;
   typename B::template Buffer<typename B::Scalar>;
@@ -186,6 +189,8 @@ concept Backend = requires(View<const typename B::Scalar> in, View<typename B::S
   B::fill(typename B::Scalar{}, out);
   B::upload(host, out);
   B::download(in, new_host);
+  { B::stage(host, buffer) } -> std::same_as<View<const typename B::Scalar>>;
+  B::expect_one_write(out);
   B::upload_tokens(ids, new_ids);
   B::download_tokens(ids, new_ids);
 };

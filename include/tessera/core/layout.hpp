@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -31,7 +32,30 @@ constexpr Index padded(Index count) {
 }
 
 // --- Named tensors: `visit` calls v.tensor(name, view, dims), v.nested(name, member, arguments of its visit...)
-// and, for lists, v.nested_at(name, index, member). ---
+// and, for lists, v.nested_at(name, index, member). A weight that layers read in the backend's own order
+// (nn/packed_weights.hpp) is v.packed_tensor(name, view, dims, layers), where layers(f) calls f(layer, weight, packed)
+// for each of them. ---
+
+/// What visitors do with structs in structs. `Self` has tensor(name, view, dims).
+template <class Self>
+class TensorVisitor {
+ public:
+  template <class T, class Layers>
+  constexpr void packed_tensor(std::string_view name, View<T>& view, Dims dims, Layers&& /*layers*/) {
+    self().tensor(name, view, dims);
+  }
+  template <class Member, class... Arguments>
+  constexpr void nested(std::string_view /*name*/, Member& member, Arguments... arguments) {
+    member.visit(self(), arguments...);
+  }
+  template <class Member>
+  constexpr void nested_at(std::string_view /*name*/, Index /*index*/, Member& member) {
+    member.visit(self());
+  }
+
+ private:
+  constexpr Self& self() { return static_cast<Self&>(*this); }
+};
 
 /// Where one named tensor lies in the buffer.
 struct Parameter {
@@ -41,21 +65,16 @@ struct Parameter {
   bool decays;   ///< whether AdamW's weight decay applies
 };
 
+/// Gives the values of a parameter, valid until it is called again.
+using ParameterSource = std::function<View<const float>(const Parameter&)>;
+
 /// Adds up sizes; usable at compile time.
-class ParameterCounter {
+class ParameterCounter : public TensorVisitor<ParameterCounter> {
  public:
   template <class T>
   constexpr void tensor(std::string_view /*name*/, View<T>& /*view*/, Dims dims) {
     size += padded(dims.count());
     values += dims.count();
-  }
-  template <class Member, class... Arguments>
-  constexpr void nested(std::string_view /*name*/, Member& member, Arguments... arguments) {
-    member.visit(*this, arguments...);
-  }
-  template <class Member>
-  constexpr void nested_at(std::string_view /*name*/, Index /*index*/, Member& member) {
-    member.visit(*this);
   }
 
   Index size = 0;    ///< values of the buffer, with padding
@@ -64,20 +83,12 @@ class ParameterCounter {
 
 /// Points every view into the buffer that starts at `base`.
 template <class T>
-class ParameterBinder {
+class ParameterBinder : public TensorVisitor<ParameterBinder<T>> {
  public:
   explicit ParameterBinder(T* base) : next_(base) {}
   void tensor(std::string_view /*name*/, View<T>& view, Dims dims) {
     view = View<T>(next_, static_cast<std::size_t>(dims.count()));
     next_ += padded(dims.count());
-  }
-  template <class Member, class... Arguments>
-  void nested(std::string_view /*name*/, Member& member, Arguments... arguments) {
-    member.visit(*this, arguments...);
-  }
-  template <class Member>
-  void nested_at(std::string_view /*name*/, Index /*index*/, Member& member) {
-    member.visit(*this);
   }
 
  private:
@@ -94,7 +105,7 @@ inline bool has_weight_decay(std::string_view name, const Dims& dims) {
 }
 
 /// Writes down name, shape and offset of every tensor.
-class ParameterLister {
+class ParameterLister : public TensorVisitor<ParameterLister> {
  public:
   template <class T>
   void tensor(std::string_view name, View<T>& /*view*/, Dims dims) {

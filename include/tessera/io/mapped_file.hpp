@@ -49,6 +49,14 @@ class MappedFile {
 
   [[nodiscard]] View<const std::byte> bytes() const noexcept { return {data_, size_}; }
 
+  /// Gives the memory behind a part of the bytes back: it comes from the file again when somebody reads it.
+  void release(View<const std::byte> part) const noexcept {
+    static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const std::size_t begin = static_cast<std::size_t>(part.data() - data_) / page * page;
+    const std::size_t end = static_cast<std::size_t>(part.data() - data_) + part.size();
+    if (part.size() > 0) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+  }
+
  private:
   [[noreturn]] static void fail(const std::filesystem::path& path, std::string_view found) {
     throw Error(ErrorCode::file_access, path.string(), found, "a readable file");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -14,6 +15,7 @@
 
 #include <tessera/core/error.hpp>
 #include <tessera/core/half.hpp>
+#include <tessera/core/parallel.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/dtype.hpp>
@@ -49,6 +51,16 @@ class SafetensorsFile {
                                  static_cast<std::size_t>(tensor.end - tensor.begin));
   }
 
+  /// The values of an F32 tensor in the mapped file; empty where it is of another type, or lies on no multiple of 4.
+  [[nodiscard]] View<const float> float32_values(const TensorInfo& tensor) const {
+    const View<const std::byte> stored = bytes(tensor);
+    if (tensor.dtype != DType::f32 || reinterpret_cast<std::uintptr_t>(stored.data()) % alignof(float) != 0) return {};
+    return {reinterpret_cast<const float*>(stored.data()), stored.size() / sizeof(float)};
+  }
+
+  /// Gives the memory behind a tensor's bytes back until somebody reads them again.
+  void release(const TensorInfo& tensor) const { file_.release(bytes(tensor)); }
+
   /// Converts to float32: F32, F16 and BF16 exactly, F64 rounded. `out` has as many elements as the tensor.
   /// Throws Error(mismatch) for other types and sizes.
   void read_float32(const TensorInfo& tensor, View<float> out) const {
@@ -80,11 +92,15 @@ class SafetensorsFile {
     if (stored.size() / sizeof(Stored) != out.size()) {
       mismatch(tensor, "shape " + to_string(tensor.shape), std::to_string(out.size()) + " elements");
     }
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      Stored x;
-      std::memcpy(&x, stored.data() + i * sizeof(Stored), sizeof(Stored));
-      out[i] = function(x);
-    }
+    constexpr std::size_t step = std::size_t{1} << 18;
+    parallel_for(static_cast<Index>((out.size() + step - 1) / step), [&](Index part) {
+      const std::size_t begin = static_cast<std::size_t>(part) * step;
+      for (std::size_t i = begin; i < std::min(begin + step, out.size()); ++i) {
+        Stored x;
+        std::memcpy(&x, stored.data() + i * sizeof(Stored), sizeof(Stored));
+        out[i] = function(x);
+      }
+    });
   }
 
   [[noreturn]] void mismatch(const TensorInfo& tensor, std::string_view found, std::string_view expected) const {

@@ -24,20 +24,24 @@ struct Attention {
     PackedWeight<std::remove_const_t<T>> packed_query{}, packed_key_value{};
 
     constexpr void visit(auto& v) {
-      v.tensor("in_proj_weight", in_proj_weight, {3 * D, D});
+      v.packed_tensor("in_proj_weight", in_proj_weight, {3 * D, D}, [this](auto& f) {
+        f(QueryProjection{}, query().weight, packed_query);
+        f(KeyValueProjection{}, key_value().weight, packed_key_value);
+      });
       v.tensor("in_proj_bias", in_proj_bias, {3 * D});
       v.nested("out_proj", out_proj);
     }
-    void visit_packed(auto& v) {
-      v(QueryProjection{}, query().weight, packed_query);
-      v(KeyValueProjection{}, key_value().weight, packed_key_value);
-      out_proj.visit_packed(v);
-    }
     [[nodiscard]] typename QueryProjection::template Tensors<T> query() const {
-      return {first(in_proj_weight, D * D), first(in_proj_bias, D), packed_query};
+      return {rows(0, 1), first(in_proj_bias, D), packed_query};
     }
     [[nodiscard]] typename KeyValueProjection::template Tensors<T> key_value() const {
-      return {slice(in_proj_weight, D * D, 2 * D * D), slice(in_proj_bias, D, 2 * D), packed_key_value};
+      return {rows(1, 2), slice(in_proj_bias, D, 2 * D), packed_key_value};
+    }
+
+   private:
+    /// Of q, k and v; empty where only the packed weight is kept.
+    [[nodiscard]] View<T> rows(Index begin, Index count) const {
+      return in_proj_weight.empty() ? View<T>() : slice(in_proj_weight, begin * D * D, count * D * D);
     }
   };
 

@@ -39,12 +39,6 @@ struct CodeHead {
       v.nested("pixel_quantize", pixel_quantize);
       v.nested("pixel_decoder", pixel_decoder);
     }
-    void visit_packed(auto& v) {
-      hidden.visit_packed(v);
-      logits.visit_packed(v);
-      pixel_quantize.visit_packed(v);
-      pixel_decoder.visit_packed(v);
-    }
   };
 
   template <class S>

@@ -18,13 +18,13 @@ struct Convolution {
     PackedWeight<std::remove_const_t<T>> packed{};
 
     constexpr void visit(auto& v) {
-      v.tensor("weight", weight, {Out, In, 3, 3});
+      v.packed_tensor("weight", weight, {Out, In, 3, 3}, [this](auto& f) { f(Convolution{}, weight, packed); });
       if constexpr (has_bias) v.tensor("bias", bias, {Out});
     }
-    void visit_packed(auto& v) { v(Convolution{}, weight, packed); }
   };
 
   // What PackedWeights asks of a layer.
+  static constexpr Index weight_size = 9 * In * Out;
   template <Backend B>
   static constexpr Index packed_size() {
     return B::packed_convolution_size(shape<In, Out>);

@@ -62,12 +62,6 @@ struct Decoder {
       v.nested("ln_post", ln_post);
       head.visit(v);
     }
-    void visit_packed(auto& v) {
-      decoder_embed.visit_packed(v);
-      if constexpr (config.has_text()) text_guidance_proj.visit_packed(v);
-      transformer.visit_packed(v);
-      head.visit_packed(v);
-    }
   };
 
   template <class S>

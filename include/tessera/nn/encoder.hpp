@@ -50,11 +50,6 @@ struct Encoder {
       v.nested("ln_post", ln_post);
       v.nested("conv_out", conv_out, Dims{config.latent_dim(), D, 1, 1});
     }
-    void visit_packed(auto& v) {
-      patch_embed.visit_packed(v);
-      transformer.visit_packed(v);
-      conv_out.visit_packed(v);
-    }
   };
 
   template <class S>

@@ -20,13 +20,13 @@ struct Linear {
     constexpr void visit(auto& v) { visit(v, {Out, In}); }
     /// `dims`: the shape in the state dict, where it is not [Out, In] (convolutions).
     constexpr void visit(auto& v, Dims dims) {
-      v.tensor("weight", weight, dims);
+      v.packed_tensor("weight", weight, dims, [this](auto& f) { f(Linear{}, weight, packed); });
       if constexpr (has_bias) v.tensor("bias", bias, {Out});
     }
-    void visit_packed(auto& v) { v(Linear{}, weight, packed); }
   };
 
   // What PackedWeights asks of a layer.
+  static constexpr Index weight_size = In * Out;
   template <Backend B>
   static constexpr Index packed_size() {
     return B::packed_weight_size(shape<In, Out>);

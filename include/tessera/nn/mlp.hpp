@@ -22,10 +22,6 @@ struct Mlp {
       v.nested("c_fc", c_fc);
       v.nested("c_proj", c_proj);
     }
-    void visit_packed(auto& v) {
-      c_fc.visit_packed(v);
-      c_proj.visit_packed(v);
-    }
   };
 
   template <class S>

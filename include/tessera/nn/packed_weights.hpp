@@ -1,6 +1,11 @@
 // Weights in the backend's own order: made once after load, or once a training step.
 #pragma once
 
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include <tessera/backend/concept.hpp>
 #include <tessera/core/layout.hpp>
 
@@ -13,8 +18,33 @@ struct PackedWeight {
   View<S> backward{};
 };
 
-/// The weights of every layer that packs them, and the memory that they lie in. Such a layer calls
-/// v(layer, weight, packed) in its tensors' `visit_packed`.
+namespace detail {
+
+template <class F>
+class PackedVisitor : public TensorVisitor<PackedVisitor<F>> {
+ public:
+  explicit PackedVisitor(F f) : f_(std::move(f)) {}
+  template <class T>
+  void tensor(std::string_view /*name*/, View<T>& /*view*/, Dims /*dims*/) {}
+  template <class T, class Layers>
+  void packed_tensor(std::string_view /*name*/, View<T>& /*view*/, Dims /*dims*/, Layers&& layers) {
+    layers(f_);
+  }
+
+ private:
+  F f_;
+};
+
+}  // namespace detail
+
+/// Calls f(layer, weight, packed) for every layer of `tensors` that packs its weight.
+template <class Tensors, class F>
+void for_each_packed(Tensors& tensors, F f) {
+  detail::PackedVisitor visitor(std::move(f));
+  tensors.visit(visitor);
+}
+
+/// The memory that a model's packed weights lie in.
 template <Backend B>
 class PackedWeights {
   using S = typename B::Scalar;
@@ -22,36 +52,33 @@ class PackedWeights {
  public:
   PackedWeights() = default;
 
-  /// Gives each layer of `tensors` its place; `training` adds what backward reads.
+  /// Gives each packed weight of `tensors` its place; `training` adds what backward reads.
   template <class Tensors>
-  PackedWeights(Tensors& tensors, bool training) : training_(training) {
+  PackedWeights(Tensors& tensors, bool training) {
     Index size = 0;
-    auto count = [&]<class Layer>(Layer, View<const S>, PackedWeight<S>&) {
-      size += padded(Layer::template packed_size<B>()) * (training_ ? 2 : 1);
-    };
-    tensors.visit_packed(count);
+    for_each_packed(tensors, [&]<class Layer>(Layer, View<const S>, PackedWeight<S>&) {
+      size += padded(Layer::template packed_size<B>()) * (training ? 2 : 1);
+    });
     buffer_ = typename B::template Buffer<S>(size);
+    if (!training) B::expect_one_write(buffer_.view());
     BufferBinder<S> place(buffer_.view().data());
-    auto bind = [&]<class Layer>(Layer, View<const S>, PackedWeight<S>& packed) {
+    for_each_packed(tensors, [&]<class Layer>(Layer, View<const S>, PackedWeight<S>& packed) {
       place(packed.forward, Layer::template packed_size<B>());
-      if (training_) place(packed.backward, Layer::template packed_size<B>());
-    };
-    tensors.visit_packed(bind);
+      if (training) place(packed.backward, Layer::template packed_size<B>());
+    });
   }
 
   /// Packs the weights anew: once after load, or after each optimizer step.
   template <class Tensors>
   static void pack(Tensors& tensors) {
-    auto pack = []<class Layer>(Layer, View<const S> weight, PackedWeight<S>& packed) {
+    for_each_packed(tensors, []<class Layer>(Layer, View<const S> weight, PackedWeight<S>& packed) {
       Layer::template pack<B>(weight, packed.forward);
       if (!packed.backward.empty()) Layer::template pack_for_backward<B>(weight, packed.backward);
-    };
-    tensors.visit_packed(pack);
+    });
   }
 
  private:
   typename B::template Buffer<S> buffer_{};
-  bool training_ = false;
 };
 
 }  // namespace tessera

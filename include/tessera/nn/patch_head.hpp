@@ -36,7 +36,6 @@ struct PatchHead {
       v.nested("ffn.0", ffn, Dims{config.patch_values(), D, 1, 1});
       v.nested("conv_out", conv_out);
     }
-    void visit_packed(auto& v) { ffn.visit_packed(v); }
   };
 
   template <class S>

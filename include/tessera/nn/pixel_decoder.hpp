@@ -29,10 +29,6 @@ struct PixelDecoderLevel {
       blocks.visit(v, "block");
       if constexpr (upsamples) v.nested("upsample_conv", upsample_conv);
     }
-    void visit_packed(auto& v) {
-      blocks.visit_packed(v);
-      if constexpr (upsamples) upsample_conv.visit_packed(v);
-    }
   };
 
   template <class S>
@@ -130,12 +126,6 @@ struct PixelDecoder {
       from_coarsest([&](auto level) { v.nested_at("up", level, std::get<level>(up)); });
       v.nested("norm_out", norm_out);
       v.nested("conv_out", conv_out);
-    }
-    void visit_packed(auto& v) {
-      conv_in.visit_packed(v);
-      mid.visit_packed(v);
-      from_coarsest([&](auto level) { std::get<level>(up).visit_packed(v); });
-      conv_out.visit_packed(v);
     }
   };
 

@@ -50,11 +50,6 @@ struct ResidualBlock {
       v.nested("conv2", conv2);
       if constexpr (has_shortcut) v.nested("nin_shortcut", nin_shortcut, Dims{Out, Out, 1, 1});
     }
-    void visit_packed(auto& v) {
-      conv1.visit_packed(v);
-      conv2.visit_packed(v);
-      if constexpr (has_shortcut) nin_shortcut.visit_packed(v);
-    }
   };
 
   /// Activations. In training each has its own memory, for backward; else they share three maps.
@@ -157,10 +152,6 @@ struct ResidualBlocks {
       v.nested_at(name, 0, first_block);
       Index i = 1;
       for (auto& block : next) v.nested_at(name, i++, block);
-    }
-    void visit_packed(auto& v) {
-      first_block.visit_packed(v);
-      for (auto& block : next) block.visit_packed(v);
     }
   };
 

@@ -20,9 +20,6 @@ struct Transformer {
       Index i = 0;
       for (auto& block : blocks) v.nested_at("transformer", i++, block);
     }
-    void visit_packed(auto& v) {
-      for (auto& block : blocks) block.visit_packed(v);
-    }
   };
 
   template <class S>

@@ -35,10 +35,6 @@ struct TransformerBlock {
       v.nested("ln_2", ln_2);
       v.nested("mlp", mlp);
     }
-    void visit_packed(auto& v) {
-      attn.visit_packed(v);
-      mlp.visit_packed(v);
-    }
   };
 
   /// Activations. In training each has its own memory, for backward; else the stream x is updated in place.

@@ -18,11 +18,14 @@ struct WeightedCodes {
     View<T> embedding{};  // [K, C]
     PackedWeight<std::remove_const_t<T>> packed{};
 
-    constexpr void visit(auto& v) { v.tensor("embedding.weight", embedding, {K, C}); }
-    void visit_packed(auto& v) { v(WeightedCodes{}, embedding, packed); }
+    constexpr void visit(auto& v) {
+      v.packed_tensor("embedding.weight", embedding, {K, C},
+                      [this](auto& f) { f(WeightedCodes{}, embedding, packed); });
+    }
   };
 
   // What PackedWeights asks of a layer.
+  static constexpr Index weight_size = K * C;
   template <Backend B>
   static constexpr Index packed_size() {
     return B::packed_weight_size(shape<C, K>);

@@ -1,0 +1,152 @@
+// A model's weights where nothing is trained: each once, packed weights in the backend's own order alone.
+#pragma once
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include <tessera/backend/concept.hpp>
+#include <tessera/core/layout.hpp>
+#include <tessera/nn/packed_weights.hpp>
+
+namespace tessera {
+
+namespace detail {
+
+/// Adds up the tensors that are not packed.
+class PlainCounter : public TensorVisitor<PlainCounter> {
+ public:
+  template <class T>
+  void tensor(std::string_view /*name*/, View<T>& /*view*/, Dims dims) {
+    size += padded(dims.count());
+  }
+  template <class T, class Layers>
+  void packed_tensor(std::string_view /*name*/, View<T>& /*view*/, Dims /*dims*/, Layers&& /*layers*/) {}
+
+  Index size = 0;
+};
+
+/// Puts every parameter where it will be read; `plain` is the memory of those that are not packed.
+template <Backend B>
+class ForwardLoader : public TensorVisitor<ForwardLoader<B>> {
+  using S = typename B::Scalar;
+
+ public:
+  ForwardLoader(const std::vector<Parameter>& parameters, const ParameterSource& source, View<S> plain)
+      : next_(parameters.begin()), source_(source), place_(plain.data()) {}
+
+  void tensor(std::string_view /*name*/, View<const S>& view, Dims dims) {
+    View<S> there;
+    place_(there, dims.count());
+    B::upload(source_(*next_++), there);
+    view = there;
+  }
+  template <class Layers>
+  void packed_tensor(std::string_view /*name*/, View<const S>& view, Dims /*dims*/, Layers&& layers) {
+    view = B::stage(source_(*next_++), staging_);
+    auto pack = []<class Layer>(Layer, View<const S> weight, PackedWeight<S>& packed) {
+      Layer::template pack<B>(weight, packed.forward);
+    };
+    layers(pack);
+    view = {};
+  }
+
+ private:
+  std::vector<Parameter>::const_iterator next_;
+  const ParameterSource& source_;
+  BufferBinder<S> place_;
+  typename B::template Buffer<S> staging_{};
+};
+
+/// The weight that `packed` holds. Packing moves values and adds zeros, so that the places of a weight, packed, tell
+/// where its values went.
+template <Backend B, class Layer>
+void unpack(View<const typename B::Scalar> packed, View<float> weight) {
+  using S = typename B::Scalar;
+  constexpr Index most = Index{1} << 23;  // float32 counts so far
+  const auto values_of = [](View<const S> there) {
+    std::vector<float> values(there.size());
+    B::download(there, values);
+    return values;
+  };
+  const std::vector<float> values = values_of(packed);
+  const Index count = static_cast<Index>(weight.size());
+  typename B::template Buffer<S> places(count), moved(static_cast<Index>(packed.size()));
+  for (Index begin = 0; begin < count; begin += most) {
+    std::vector<float> numbers(weight.size());
+    for (Index i = begin; i < std::min(begin + most, count); ++i) {
+      numbers[static_cast<std::size_t>(i)] = static_cast<float>(i - begin + 1);
+    }
+    B::upload(numbers, places.view());
+    Layer::template pack<B>(View<const S>(places.view()), moved.view());
+    const std::vector<float> found = values_of(View<const S>(moved.view()));
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (found[i] > 0) weight[static_cast<std::size_t>(begin) + static_cast<std::size_t>(found[i]) - 1] = values[i];
+    }
+  }
+}
+
+/// The way back of ForwardLoader: every parameter -> its place in a buffer of all.
+template <Backend B>
+class ForwardSaver : public TensorVisitor<ForwardSaver<B>> {
+  using S = typename B::Scalar;
+
+ public:
+  ForwardSaver(const std::vector<Parameter>& parameters, View<float> out) : next_(parameters.begin()), out_(out) {}
+
+  void tensor(std::string_view /*name*/, const View<const S>& view, Dims /*dims*/) { B::download(view, place()); }
+  template <class Layers>
+  void packed_tensor(std::string_view /*name*/, const View<const S>& /*view*/, Dims /*dims*/, Layers&& layers) {
+    View<float> rest = place();
+    auto unpack_next = [&]<class Layer>(Layer, View<const S>, const PackedWeight<S>& packed) {
+      unpack<B, Layer>(packed.forward, first(rest, Layer::weight_size));
+      rest = slice(rest, Layer::weight_size, static_cast<Index>(rest.size()) - Layer::weight_size);
+    };
+    layers(unpack_next);
+  }
+
+ private:
+  View<float> place() {
+    const Parameter& p = *next_++;
+    return slice(out_, p.offset, p.dims.count());
+  }
+
+  std::vector<Parameter>::const_iterator next_;
+  View<float> out_;
+};
+
+}  // namespace detail
+
+/// The memory behind the views of `tensors` after load().
+template <Backend B>
+class ForwardWeights {
+  using S = typename B::Scalar;
+
+ public:
+  ForwardWeights() = default;
+
+  /// parameters: of `tensors`, in order. Reads each from `source` once, in that order.
+  template <class Tensors>
+  ForwardWeights(Tensors& tensors, const std::vector<Parameter>& parameters, const ParameterSource& source)
+      : packed_(tensors, false) {
+    detail::PlainCounter counter;
+    tensors.visit(counter);
+    plain_ = typename B::template Buffer<S>(counter.size);
+    detail::ForwardLoader<B> loader(parameters, source, plain_.view());
+    tensors.visit(loader);
+  }
+
+  /// Every parameter -> a buffer of all of them.
+  template <class Tensors>
+  static void copy(const Tensors& tensors, const std::vector<Parameter>& parameters, View<float> out) {
+    Tensors views = tensors;
+    detail::ForwardSaver<B> saver(parameters, out);
+    views.visit(saver);
+  }
+
+ private:
+  PackedWeights<B> packed_{};
+  typename B::template Buffer<S> plain_{};
+};
+
+}  // namespace tessera
