@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -57,12 +58,16 @@ class AnyTokenizer {
       decode(View<const float>(latents), again, text);
   }
 
-  /// Encodes again the image that the model's file carries, if it does (io/self_check.hpp).
+  /// An image with its tokens, as a model's file carries them (io/self_check.hpp).
+  [[nodiscard]] SelfCheck self_check() {
+    return make_self_check(config(), [this](auto... views) { encode_either(views...); });
+  }
+  /// Encodes the image of a check again.
   [[nodiscard]] SelfCheckResult verify(const SelfCheck& check) {
     return run_self_check(config(), check, [this](auto... views) { encode_either(views...); });
   }
 
- private:
+  /// Into that of the views which is not empty: ids [B, T] or latents [B, T, code_dim].
   void encode_either(View<const float> images, View<Token> ids, View<float> latents) {
     if (config().has_codes())
       encode(images, ids);
@@ -80,14 +85,18 @@ struct Preset {
   Index batch;                                 ///< images of one pass
   std::size_t workspace_bytes;                 ///< of a tokenizer that takes `batch` images in a pass
   const std::vector<Parameter>& (*tensors)();  ///< names and shapes
-  std::unique_ptr<AnyTokenizer> (*tokenizer)(View<const float> weights);  ///< `buffer_size` of them
+  std::unique_ptr<AnyTokenizer> (*tokenizer)(const ParameterSource& weights);
   std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);
 
   /// As Tokenizer::load. Throws Error: file_access, bad_file, or mismatch.
-  [[nodiscard]] std::unique_ptr<AnyTokenizer> load(const std::filesystem::path& path) const {
-    AlignedBuffer<float> weights(buffer_size);
-    load_parameters(path, config, tensors(), weights.view());
-    return tokenizer(std::as_const(weights).view());
+  [[nodiscard]] std::unique_ptr<AnyTokenizer> load(const std::filesystem::path& path,
+                                                   Verify verify = Verify::no) const {
+    ModelSource source(path, config, tensors());
+    std::unique_ptr<AnyTokenizer> loaded = tokenizer(std::ref(source));
+    if (verify == Verify::yes) {
+      verify_model_file(path, config, [&](auto... views) { loaded->encode_either(views...); });
+    }
+    return loaded;
   }
 };
 

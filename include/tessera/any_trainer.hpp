@@ -40,8 +40,13 @@ class AnyTrainer {
   /// A copy of all that the following steps depend on, and the way back to it.
   [[nodiscard]] virtual TrainerState state() const = 0;
   virtual void restore(const TrainerState& state) = 0;
-  /// A tokenizer of the weights now; of their moving average where there is one.
-  [[nodiscard]] virtual std::unique_ptr<AnyTokenizer> tokenizer() const = 0;
+  /// A tokenizer of these weights, in the order of parameters().
+  [[nodiscard]] virtual std::unique_ptr<AnyTokenizer> tokenizer(View<const float> weights) const = 0;
+  /// Of the weights now; of their moving average where there is one.
+  [[nodiscard]] std::unique_ptr<AnyTokenizer> tokenizer() const {
+    const AlignedBuffer<float> values = options().ema_decay > 0 ? averaged_weights() : weights();
+    return tokenizer(values.view());
+  }
 
   /// Starts from a saved model. Throws Error: file_access, bad_file, mismatch.
   void load_weights(const std::filesystem::path& path) {
@@ -67,7 +72,7 @@ class AnyTrainer {
 
  private:
   void save(const std::filesystem::path& path, const AlignedBuffer<float>& values) const {
-    save_parameters(path, config(), parameters(), values.view());
+    save_parameters(path, config(), parameters(), values.view(), tokenizer(values.view())->self_check());
   }
 };
 

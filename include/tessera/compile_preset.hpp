@@ -70,10 +70,8 @@ class TrainerOf final : public AnyTrainer {
   void set_weights(View<const float> weights) override { trainer_.set_weights(weights); }
   [[nodiscard]] TrainerState state() const override { return trainer_.state(); }
   void restore(const TrainerState& state) override { trainer_.restore(state); }
-  [[nodiscard]] std::unique_ptr<AnyTokenizer> tokenizer() const override {
-    const AlignedBuffer<float> weights =
-        trainer_.options().ema_decay > 0 ? trainer_.averaged_weights() : trainer_.weights();
-    return std::make_unique<TokenizerOf<configuration, B>>(Tokenizer<configuration, B>(weights.view()));
+  [[nodiscard]] std::unique_ptr<AnyTokenizer> tokenizer(View<const float> weights) const override {
+    return std::make_unique<TokenizerOf<configuration, B>>(Tokenizer<configuration, B>(weights, 1));
   }
 
  private:
@@ -93,8 +91,8 @@ Preset preset(std::string_view name) {
           .batch = T::default_batch,
           .workspace_bytes = T::workspace_bytes(),
           .tensors = &ParameterTable<config>::parameters,
-          .tokenizer = [](View<const float> weights) -> std::unique_ptr<AnyTokenizer> {
-            return std::make_unique<detail::TokenizerOf<config, B>>(T(weights));
+          .tokenizer = [](const ParameterSource& source) -> std::unique_ptr<AnyTokenizer> {
+            return std::make_unique<detail::TokenizerOf<config, B>>(T(source));
           },
           .trainer = [](const TrainOptions& options) -> std::unique_ptr<AnyTrainer> {
             return std::make_unique<detail::TrainerOf<config, B>>(options);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <tessera/core/xtensor.hpp>
 #include <tessera/io/model_file.hpp>
 #include <tessera/model.hpp>
+#include <tessera/nn/forward_weights.hpp>
 #include <tessera/nn/initialize.hpp>
 
 namespace tessera {
@@ -46,14 +48,15 @@ class Tokenizer {
   /// parameters: ParameterTable<config>::size values in its order. batch: images that one pass computes, at least 1;
   /// longer arguments run in passes. Throws Error(bad_argument) for other sizes.
   explicit Tokenizer(View<const float> parameters, Index batch = default_batch)
-      : batch_((check_sizes(parameters.size(), batch), batch)),
-        parameters_(Table::size),
+      : Tokenizer(table_source(parameters), batch) {}
+
+  /// Takes every parameter from `source`, each once and in order, so that nobody needs memory for all of them beside
+  /// the tokenizer's.
+  explicit Tokenizer(const ParameterSource& source, Index batch = default_batch)
+      : batch_((check_batch(batch), batch)),
+        weights_(tensors_, Table::parameters(), source),
         work_(work_values(batch)),
         ids_(id_count(batch)) {
-    B::upload(parameters, parameters_.view());
-    tensors_ = Table::bind(View<const S>(parameters_.view()));
-    packed_ = PackedWeights<B>(tensors_, false);
-    PackedWeights<B>::pack(tensors_);
     bind_work();
     if constexpr (config.has_codes()) Bottleneck::template prepare<B>(tensors_.codebook, codes_);
   }
@@ -68,16 +71,30 @@ class Tokenizer {
   /// A .safetensors file, or a folder that holds model.safetensors.
   /// Throws Error: file_access, bad_file, or mismatch with every tensor that does not fit.
   static Tokenizer load(const std::filesystem::path& path, Index batch = default_batch) {
-    AlignedBuffer<float> parameters(Table::size);
-    load_parameters(path, config, Table::parameters(), parameters.view());
-    return Tokenizer(std::as_const(parameters).view(), batch);
+    ModelSource source(path, config, Table::parameters());
+    return Tokenizer(std::ref(source), batch);
+  }
+  /// With Verify::yes, throws Error(mismatch) too if the image that the file carries does not have the tokens that it
+  /// had where it was saved (io/self_check.hpp), or the file carries none.
+  static Tokenizer load(const std::filesystem::path& path, Verify verify, Index batch = default_batch) {
+    Tokenizer tokenizer = load(path, batch);
+    if (verify == Verify::yes) {
+      verify_model_file(path, config, [&](auto... views) { tokenizer.encode_either(views...); });
+    }
+    return tokenizer;
   }
 
-  /// Writes the weights and the Config; the file loads without being told which. Throws Error: file_access.
-  void save(const std::filesystem::path& path) const {
+  /// Writes the weights and the Config, so that the file loads without being told which, and an image with its tokens.
+  /// Throws Error: file_access.
+  void save(const std::filesystem::path& path) {
     AlignedBuffer<float> parameters(Table::size);
-    B::download(parameters_.view(), parameters.view());
-    save_parameters(path, config, Table::parameters(), std::as_const(parameters).view());
+    ForwardWeights<B>::copy(tensors_, Table::parameters(), parameters.view());
+    save_parameters(path, config, Table::parameters(), std::as_const(parameters).view(), self_check());
+  }
+
+  /// An image with its tokens, as a model's file carries them.
+  [[nodiscard]] SelfCheck self_check() {
+    return make_self_check(config, [this](auto... views) { encode_either(views...); });
   }
 
   /// Bytes of work memory that a tokenizer of this batch owns, beside the weights.
@@ -290,6 +307,14 @@ class Tokenizer {
     decode_.visit(binder, batch_);
   }
 
+  /// Into what this model has of both.
+  void encode_either(View<const float> images, View<Token> ids, View<float> latents) {
+    if constexpr (config.has_codes())
+      encode(images, ids);
+    else
+      encode(images, latents);
+  }
+
   /// Images `done` to `done + count` -> encode_.latents.
   void encode_latents(View<const float> images, Index done, Index count) {
     upload(images, image_values, done, count, encode_.image);
@@ -352,11 +377,15 @@ class Tokenizer {
     return xt::xtensor<T, rank>(shape);
   }
 
-  static void check_sizes(std::size_t parameters, Index batch) {
-    if (parameters != static_cast<std::size_t>(Table::size)) {
-      throw Error(ErrorCode::bad_argument, "Tokenizer", std::to_string(parameters) + " parameters",
+  static ParameterSource table_source(View<const float> parameters) {
+    if (parameters.size() != static_cast<std::size_t>(Table::size)) {
+      throw Error(ErrorCode::bad_argument, "Tokenizer", std::to_string(parameters.size()) + " parameters",
                   std::to_string(Table::size));
     }
+    return [parameters](const Parameter& p) { return slice(parameters, p.offset, p.dims.count()); };
+  }
+
+  static void check_batch(Index batch) {
     if (batch < 1) throw Error(ErrorCode::bad_argument, "Tokenizer", "batch " + std::to_string(batch), "at least 1");
   }
 
@@ -391,9 +420,8 @@ class Tokenizer {
   }
 
   Index batch_;
-  typename B::template Buffer<S> parameters_;
   typename M::template Tensors<const S> tensors_{};
-  PackedWeights<B> packed_{};
+  ForwardWeights<B> weights_;
   typename B::template Buffer<S> work_;
   typename B::template Buffer<Token> ids_;
   typename Bottleneck::template Codes<S> codes_{};

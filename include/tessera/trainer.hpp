@@ -12,6 +12,7 @@
 #include <tessera/model.hpp>
 #include <tessera/nn/initialize.hpp>
 #include <tessera/step_report.hpp>
+#include <tessera/tokenizer.hpp>
 #include <tessera/train_options.hpp>
 #include <tessera/training_pass.hpp>
 
@@ -328,7 +329,7 @@ class Trainer {
 
   void save_model(const std::filesystem::path& path, View<const S> values) const {
     const AlignedBuffer<float> host = download(values);
-    save_parameters(path, config, Table::parameters(), host.view());
+    save_parameters(path, config, Table::parameters(), host.view(), Tokenizer<config, B>(host.view(), 1).self_check());
   }
 
   static constexpr std::uint64_t noise_stream = 1, start_stream = 2, revive_stream = 3, posterior_stream = 4;

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tessera/io/npy.hpp>
 #include <tessera/io/safetensors.hpp>
 
 #include "../golden_models.hpp"
@@ -107,6 +108,54 @@ TEST_CASE("program: a stopped run goes on with the same bits") {
     CAPTURE(file);
     CHECK(read_bytes(out / "whole" / file) == read_bytes(out / "parts" / file));
   }
+}
+
+TEST_CASE("program: fine-tuning a legacy model's decoder lowers its loss and keeps every token") {
+  const Index images = 8;
+  const std::string model = quoted(golden("tiny_titok_legacy")),
+                    input = quoted(golden("tiny_titok_legacy") / "input.npy");
+  const TemporaryFolder out;
+  const Outcome outcome =
+      run_program("train --preset tiny_titok_legacy --train decoder --init " + model + " --data " + input +
+                  " --steps 20 --batch-size 8 --lr 1e-3 --sample-every 10 -o " + quoted(out / "run"));
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  const auto log = log_of(out / "run");
+  CHECK(log.back().at("reconstruction_loss").get<double>() < 0.9 * log.front().at("reconstruction_loss").get<double>());
+  CHECK(log.front().at("loss") == log.front().at("reconstruction_loss"));
+  const auto tokens = out / "tokens.npy";
+  REQUIRE(run_program("encode --model " + quoted(out / "run/model.safetensors") + " " + input + " -o " + quoted(tokens))
+              .code == 0);
+  CHECK(read_bytes(tokens) == read_bytes(golden("tiny_titok_legacy") / "tokens.npy"));
+  CHECK(NpyFile(tokens).shape()[0] == images);
+}
+
+TEST_CASE("program: continuous and text-aware models train, stop and go on") {
+  const TemporaryFolder out;
+  const auto model = golden("tiny_tatitok_vae");
+  const std::string train = "train --preset tiny_tatitok_vae --data " + quoted(model / "input.npy") + " --text " +
+                            quoted(model / "text.npy") + " --init " + quoted(model) +
+                            " --batch-size 4 --sample-every 2 --checkpoint-every 1 --schedule constant --steps ";
+  REQUIRE(run_program(train + "4 -o " + quoted(out / "whole")).code == 0);
+  CHECK(log_of(out / "whole").front().at("kl_loss").get<double>() > 0);
+  CHECK(std::filesystem::exists(out / "whole/samples/step_00000004.png"));
+  // Stopped after two of the steps: the log ends there, the rest is the same.
+  std::filesystem::create_directory(out / "parts");
+  const Outcome stopped = run_program(train + "4 -o " + quoted(out / "parts"), "timeout --preserve-status -s INT 0.05");
+  const Outcome resumed = run_program(train + "4 --resume -o " + quoted(out / "parts"));
+  CHECK_MESSAGE(resumed.code == 0, stopped.err);
+  CHECK(timeless_log_of(out / "parts") == timeless_log_of(out / "whole"));
+  CHECK(read_bytes(out / "parts/model.safetensors") == read_bytes(out / "whole/model.safetensors"));
+}
+
+TEST_CASE("program: a log that cannot be read is not replaced") {
+  const TemporaryFolder out;
+  std::filesystem::create_directory(out / "run");
+  std::filesystem::create_symlink("log.jsonl", out / "run/log.jsonl");  // a link to itself
+  const Outcome outcome = run_program("train --preset one_token --steps 1 --data " +
+                                      quoted(golden("one_token") / "input.npy") + " -o " + quoted(out / "run"));
+  CHECK(outcome.code == 1);
+  CHECK(contains(outcome.err, "log.jsonl: found Too many levels of symbolic links"));
+  CHECK(std::filesystem::is_symlink(out / "run/log.jsonl"));
 }
 
 TEST_CASE("program: a run is not overwritten, nor resumed as another") {

@@ -1,6 +1,9 @@
 // A model's parameters in safetensors files, under their state-dict names, with the Config in their metadata.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -10,6 +13,7 @@
 
 #include <tessera/config.hpp>
 #include <tessera/core/layout.hpp>
+#include <tessera/core/parallel.hpp>
 #include <tessera/io/safetensors.hpp>
 #include <tessera/io/self_check.hpp>
 #include <tessera/io/stated_config.hpp>
@@ -54,27 +58,61 @@ inline Error misfit(const WeightFile& file, const StatedConfig& stated, const Co
 
 /// Throws Error(bad_file) that names the tensor if a value is NaN or infinite.
 inline void check_finite(const StoredTensor& tensor, View<const float> values) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
+  constexpr Index step = Index{1} << 18;
+  const Index count = static_cast<Index>(values.size());
+  std::atomic<bool> finite = true;
+  parallel_for((count + step - 1) / step, [&](Index i) {
+    std::uint32_t largest = 0;  // of the exponents: all ones in NaN and infinity
+    for (const float x : slice(values, i * step, std::min(step, count - i * step))) {
+      largest = std::max(largest, std::bit_cast<std::uint32_t>(x) & 0x7f800000U);
+    }
+    if (largest == 0x7f800000U) finite = false;
+  });
+  for (std::size_t i = 0; !finite && i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
     throw Error(ErrorCode::bad_file, tensor.file->path() + ": '" + tensor.info->name + "'",
                 (std::isnan(values[i]) ? "NaN" : "infinity") + (" at element " + std::to_string(i)), "finite weights");
   }
 }
 
-/// Reads every parameter into `buffer` (ParameterTable<config>::size values); float16 and bfloat16 are widened.
-/// path: as for WeightFile. Throws Error: file_access; bad_file, for NaN and infinity too; mismatch with all that does
-/// not fit.
+/// A ParameterSource: a model's values straight from its mapped file, or widened where they are not float32.
+class ModelSource {
+ public:
+  /// path: as for WeightFile. Throws Error: file_access; bad_file; mismatch with all that does not fit.
+  ModelSource(const std::filesystem::path& path, const Config& config, const std::vector<Parameter>& parameters)
+      : file_(path), prefix_(TensorNames(file_).prefix()) {
+    const StatedConfig stated = stated_config(file_);
+    if (!fits(file_, stated, config, parameters)) throw misfit(file_, stated, config, parameters);
+  }
+
+  /// Throws Error(bad_file) that names the tensor for NaN and infinity.
+  View<const float> operator()(const Parameter& parameter) {
+    if (last_ != nullptr) last_->file->release(*last_->info);
+    last_ = file_.find(prefix_ + parameter.name);
+    View<const float> values = last_->file->float32_values(*last_->info);
+    if (values.empty()) {
+      widened_.resize(static_cast<std::size_t>(parameter.dims.count()));
+      last_->file->read_float32(*last_->info, widened_);
+      values = widened_;
+    }
+    check_finite(*last_, values);
+    return values;
+  }
+
+ private:
+  WeightFile file_;
+  std::string prefix_;
+  const StoredTensor* last_ = nullptr;  // whose values are in use
+  std::vector<float> widened_;
+};
+
+/// Reads every parameter into `buffer` (ParameterTable<config>::size values). Throws Error as ModelSource.
 inline void load_parameters(const std::filesystem::path& path, const Config& config,
                             const std::vector<Parameter>& parameters, View<float> buffer) {
-  const WeightFile file(path);
-  const StatedConfig stated = stated_config(file);
-  if (!fits(file, stated, config, parameters)) throw misfit(file, stated, config, parameters);
-  const std::string prefix = TensorNames(file).prefix();
+  ModelSource source(path, config, parameters);
   for (const Parameter& p : parameters) {
-    const StoredTensor& tensor = *file.find(prefix + p.name);
-    const View<float> values = slice(buffer, p.offset, p.dims.count());
-    tensor.file->read_float32(*tensor.info, values);
-    check_finite(tensor, values);
+    const View<const float> values = source(p);
+    std::ranges::copy(values, slice(buffer, p.offset, p.dims.count()).begin());
   }
 }
 
@@ -91,6 +129,16 @@ inline std::optional<SelfCheck> stated_self_check(const WeightFile& file, const 
   const auto found = file.metadata().find(self_check_key);
   if (found == file.metadata().end()) return std::nullopt;
   return self_check_from_json_text(found->second, file.path(), config);
+}
+
+/// Encodes again the image that a model's file carries, as run_self_check(). Throws Error(mismatch) where it has other
+/// tokens now, or the file carries none.
+template <class Encode>
+void verify_model_file(const std::filesystem::path& path, const Config& config, Encode&& encode) {
+  const WeightFile file(path);
+  const std::optional<SelfCheck> check = stated_self_check(file, config);
+  if (!check) throw Error(ErrorCode::mismatch, file.path(), "no image to check", "a model that tessera saved");
+  require_passed(file.path(), run_self_check(config, *check, encode));
 }
 
 /// Writes a model that loads without being told its Config, and a check, if there is one. Throws Error: file_access, or

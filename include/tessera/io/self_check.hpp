@@ -23,6 +23,9 @@ namespace tessera {
 /// In the metadata of a model's file.
 inline constexpr const char* self_check_key = "tessera.check";
 
+/// Whether loading a model encodes its image again.
+enum class Verify { no, yes };
+
 struct SelfCheck {
   Pixels image;                  ///< at most 32 x 32, of the model's channels; the model sees it enlarged
   std::vector<Token> ids{};      ///< [T], where tokens are ids
