@@ -102,9 +102,6 @@ int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
   const std::string filter = argc > 2 ? argv[2] : "";
   set_thread_count(threads);
-  std::printf("%.*s; share: median of 25 turns of product and peak; GFLOP/s: the best turn\n",
-              static_cast<int>(benchmarks::instruction_set().size()), benchmarks::instruction_set().data());
-  std::printf("%-44s threads, speed, share of the peak of %.1f GFLOP/s\n", "operation, rows x in -> out",
-              benchmarks::fma_peak(threads) * 1e-9);
+  benchmarks::print_header("operation, rows x in -> out", threads);
   std::apply([&](auto... c) { (run(c, threads, filter), ...); }, cases::linear_benchmark_cases);
 }

@@ -42,6 +42,13 @@ double dot(Index depth, Left&& left, Right&& right) {
   return sum;
 }
 
+/// what: a line's name.
+inline void print_header(const char* what, int threads) {
+  std::printf("%.*s; share: median of 25 turns of product and peak; GFLOP/s: the best turn\n",
+              static_cast<int>(instruction_set().size()), instruction_set().data());
+  std::printf("%-44s threads, speed, share of the peak of %.1f GFLOP/s\n", what, fma_peak(threads) * 1e-9);
+}
+
 template <class F>
 void time(const std::string& name, int threads, double flops, F&& f) {
   const Speed speed = measure(threads, flops, f);

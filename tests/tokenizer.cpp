@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <files.hpp>
 #include <filesystem>
 #include <limits>
 #include <numeric>
@@ -173,7 +174,8 @@ TEST_CASE("wrong shapes and ids are refused") {
 }
 
 TEST_CASE("a saved model loads without being told its Config, and refuses another") {
-  const std::filesystem::path path = std::filesystem::temp_directory_path() / "tessera_test_tokenizer.safetensors";
+  const tessera_test::TemporaryFolder folder;
+  const std::filesystem::path path = folder / "model.safetensors";
   using T = Tokenizer<presets::tiny_latent>;
   T saved = T::random(8);
   saved.save(path);
@@ -187,7 +189,6 @@ TEST_CASE("a saved model loads without being told its Config, and refuses anothe
   CHECK(a == b);
 
   CHECK_THROWS_AS(Tokenizer<presets::tiny_patch>::load(path), Error);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -164,6 +164,15 @@ TEST_CASE("what a model has no use for is refused") {
   Trainer<presets::tiny_tatitok_vq> with_text(options);
   CHECK_THROWS_WITH_AS(with_text.step(images), "Trainer::step: found 0 values of text, expected 1120", Error);
 
+  AlignedBuffer<float> short_weights(3);
+  CHECK_THROWS_AS(trainer.set_weights(short_weights.view()), Error);
+  TrainerState state = trainer.state();
+  state.second_moments = AlignedBuffer<float>(3);
+  CHECK_THROWS_AS(trainer.restore(state), Error);
+  state = trainer.state();
+  state.average = AlignedBuffer<float>();
+  CHECK_THROWS_AS(trainer.restore(state), Error);
+
   options.codebook.revive_every = 10;
   CHECK_THROWS_WITH_AS(Trainer<presets::tiny_titok_vae>{options},
                        "codebook: found options, expected none: this model's latents are continuous", Error);

@@ -159,7 +159,8 @@ class Tokenizer {
   void decode(View<const Token> ids, View<float> images, View<const float> text = {}) {
     static_assert(config.has_codes(),
                   "Tokenizer::decode: this model's tokens are continuous; give a View<const float>, not ids.");
-    check_count("Tokenizer::decode", "text", text.size(), static_cast<Index>(ids.size()) / tokens, text_values);
+    check_count("Tokenizer::decode", "values of text", text.size(),
+                static_cast<Index>(ids.size()) / tokens * text_values);
     for_each_pass(ids, tokens, [&](Index done, Index count) {
       B::upload_tokens(slice(ids, done * tokens, count * tokens), ids_.view());
       Bottleneck::template decode<B>(count * tokens, View<const Token>(ids_.view()), tensors_.codebook, codes_,
@@ -172,8 +173,8 @@ class Tokenizer {
   void decode(View<const float> latents, View<float> images, View<const float> text = {}) {
     static_assert(!config.has_codes(),
                   "Tokenizer::decode: this model's tokens are ids; give a View<const Token>, not latents.");
-    check_count("Tokenizer::decode", "text", text.size(), static_cast<Index>(latents.size()) / latent_values,
-                text_values);
+    check_count("Tokenizer::decode", "values of text", text.size(),
+                static_cast<Index>(latents.size()) / latent_values * text_values);
     for_each_pass(latents, latent_values, [&](Index done, Index count) {
       upload(latents, latent_values, done, count, decode_.bottleneck.z);
       decode_vectors(View<const S>(decode_.bottleneck.z), text, done, count, images);
@@ -206,8 +207,8 @@ class Tokenizer {
   auto encode(const xt::xexpression<Expression>& images, const xt::xtensor<float, rank_of<Expression> - 1>& noise) {
     static_assert(!config.has_codes(), "Tokenizer::encode: this model's tokens are ids; no noise draws them.");
     const auto values = checked_images(images);
-    check_count("Tokenizer::encode", "noise", noise.size(), static_cast<Index>(values.size()) / image_values,
-                latent_values);
+    check_count("Tokenizer::encode", "values of noise", noise.size(),
+                static_cast<Index>(values.size()) / image_values * latent_values);
     return encode_continuous(values, view_of(noise));
   }
 
@@ -378,10 +379,7 @@ class Tokenizer {
   }
 
   static ParameterSource table_source(View<const float> parameters) {
-    if (parameters.size() != static_cast<std::size_t>(Table::size)) {
-      throw Error(ErrorCode::bad_argument, "Tokenizer", std::to_string(parameters.size()) + " parameters",
-                  std::to_string(Table::size));
-    }
+    check_count("Tokenizer", "parameters", parameters.size(), Table::size);
     return [parameters](const Parameter& p) { return slice(parameters, p.offset, p.dims.count()); };
   }
 
@@ -402,12 +400,6 @@ class Tokenizer {
     throw Error(ErrorCode::mismatch, function,
                 std::string(what) + " of shape " + text(shape.end() - count, shape.end()),
                 text(expected.begin(), expected.end()) + " " + names);
-  }
-
-  static void check_count(const char* function, const char* what, std::size_t found, Index images, Index values) {
-    if (found == size_of(images * values)) return;
-    throw Error(ErrorCode::bad_argument, function, std::to_string(found) + " values of " + what,
-                std::to_string(images * values));
   }
 
   static void check_ids(View<const Token> ids) {

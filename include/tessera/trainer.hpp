@@ -18,6 +18,8 @@
 
 namespace tessera {
 
+/// Trains a model of this Config, from random weights, saved ones or a checkpoint. Owns the weights, their gradients,
+/// moments and moving average, and the memory of a pass.
 template <Config config, Backend B = cpu>
 class Trainer {
   using S = typename B::Scalar;
@@ -65,8 +67,8 @@ class Trainer {
   /// One update from images [images_per_step(), C, H, W] in the model's range, and text [images_per_step(), length,
   /// width], embeddings, where the decoder sees one. Throws Error(bad_argument) for another number of values.
   StepReport step(View<const float> images, View<const float> text = {}) {
-    check_count("values", images, config.image_values());
-    check_count("values of text", text, config.text_values());
+    check_count("Trainer::step", "values", images.size(), images_per_step() * config.image_values());
+    check_count("Trainer::step", "values of text", text.size(), images_per_step() * config.text_values());
     ++step_;
     const PassOptions pass_options = this->pass_options();
     B::fill(S{}, gradients_.view());
@@ -141,8 +143,15 @@ class Trainer {
             .average = averaged_weights(),
             .codebook = upkeep_};
   }
-  /// Goes back to a state() of this trainer or of one with the same options.
+  /// Goes back to a state() of this trainer or of one with the same options. Throws Error(bad_argument) for a state of
+  /// other sizes.
   void restore(const TrainerState& state) {
+    for (const auto* values : {&state.weights, &state.first_moments, &state.second_moments}) {
+      check_count("Trainer::restore", "values", values->view().size(), Table::size);
+    }
+    if (average_.size() > 0) {
+      check_count("Trainer::restore", "averaged values", state.average.view().size(), average_.size());
+    }
     B::upload(state.weights.view(), weights_.view());
     B::upload(state.first_moments.view(), first_moments_.view());
     B::upload(state.second_moments.view(), second_moments_.view());
@@ -152,8 +161,10 @@ class Trainer {
     step_ = state.step;
   }
 
-  /// Starts from these weights, in ParameterTable<config>'s order.
+  /// Starts from these weights, in ParameterTable<config>'s order. Throws Error(bad_argument) for another number of
+  /// them.
   void set_weights(View<const float> values) {
+    check_count("Trainer::set_weights", "values", values.size(), Table::size);
     B::upload(values, weights_.view());
     if (average_.size() > 0) B::upload(values, average_.view());
     PackedWeights<B>::pack(tensors_);
@@ -311,14 +322,6 @@ class Trainer {
     check(options);
     if (config.has_codes() || options.codebook == CodebookOptions{}) return;
     throw Error(ErrorCode::bad_argument, "codebook", "options", "none: this model's latents are continuous");
-  }
-
-  /// `values` an image.
-  void check_count(const char* what, View<const float> found, Index values) const {
-    const Index expected = images_per_step() * values;
-    if (static_cast<Index>(found.size()) == expected) return;
-    throw Error(ErrorCode::bad_argument, "Trainer::step", std::to_string(found.size()) + " " + what,
-                std::to_string(expected));
   }
 
   static AlignedBuffer<float> download(View<const S> values) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <tessera/core/types.hpp>
+
 namespace tessera {
 
 enum class ErrorCode {
@@ -36,5 +38,12 @@ class Error : public std::runtime_error {
  private:
   ErrorCode code_;
 };
+
+/// Throws Error(bad_argument) where `found` is not the number expected. what: the things that are counted.
+inline void check_count(std::string_view subject, std::string_view what, std::size_t found, Index expected) {
+  if (found == static_cast<std::size_t>(expected)) return;
+  throw Error(ErrorCode::bad_argument, subject, std::to_string(found) + " " + std::string(what),
+              std::to_string(expected));
+}
 
 }  // namespace tessera

@@ -124,7 +124,7 @@ template <class Arch, class F>
 void for_each_product_tile(Index rows, Index depth, Index row_values, Index columns, const float* packed, const F& f) {
   constexpr Index width = tile_columns<Arch>;
   const ProductTasks tasks = product_tasks<Arch>(rows, depth, row_values, columns);
-  const Index depth_blocks = std::max<Index>(ceil_div(2 * depth - depth_block, 2 * depth_block), 1);
+  const Index depth_blocks = std::max<Index>((depth + depth_block / 2 - 1) / depth_block, 1);  // rounded, halves down
 
   parallel_for(tasks.row_blocks * tasks.panel_groups, [&](Index task) {
     alignas(alignment) float sums[max_block_rows * width];
