@@ -204,7 +204,8 @@ class Tokenizer {
 
   /// Draws continuous tokens: noise [T, code_dim] or [B, T, code_dim], standard normal numbers.
   template <class Expression>
-  auto encode(const xt::xexpression<Expression>& images, const xt::xtensor<float, rank_of<Expression> - 1>& noise) {
+  auto encode(const xt::xexpression<Expression>& images,
+              const xt::xtensor<float, (rank_of<Expression> == 4 ? 3 : 2)>& noise) {
     static_assert(!config.has_codes(), "Tokenizer::encode: this model's tokens are ids; no noise draws them.");
     const auto values = checked_images(images);
     check_count("Tokenizer::encode", "values of noise", noise.size(),
@@ -243,7 +244,7 @@ class Tokenizer {
   /// decode(encode(image), text).
   template <class Expression>
   auto reconstruct(const xt::xexpression<Expression>& images,
-                   const xt::xtensor<float, rank_of<Expression> - 1>& text = {}) {
+                   const xt::xtensor<float, (rank_of<Expression> == 4 ? 3 : 2)>& text = {}) {
     return decode(encode(images), text);
   }
 

@@ -56,7 +56,7 @@ void check_model(Index batch, PassOptions options, std::size_t samples) {
 void check_all(PassOptions options) {
   gradients::for_each_small_model([&]<Config config>(const std::string& name, Index batch) {
     CAPTURE(name);
-    check_model<config>(batch, options, config.has_pixel_decoder() ? 2 : 60);  // its 32 groups make it large
+    check_model<config>(batch, options, config.has_pixel_decoder() ? 8 : 60);  // its 32 groups make it large
   });
 }
 

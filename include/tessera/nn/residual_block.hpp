@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include <tessera/nn/convolution.hpp>
 #include <tessera/nn/group_norm.hpp>
