@@ -1,4 +1,5 @@
 // tessera decode: tokens -> images.
+#include <algorithm>
 #include <cstdio>
 
 #include <tessera/data/model_pixels.hpp>
@@ -6,6 +7,7 @@
 #include <tessera/io/npy.hpp>
 #include <tessera/io/tokens.hpp>
 
+#include "outputs.hpp"
 #include "program.hpp"
 #include "texts.hpp"
 
@@ -20,35 +22,51 @@ struct DecodeArguments {
   std::filesystem::path tokens, text, output;
 };
 
-/// 000000.png, 000001.png, ... in the order of the tokens.
-void write_pictures(const std::filesystem::path& folder, const Config& config, View<const float> images) {
-  make_folder(folder);
-  const Index values = config.image_values();
-  for (Index i = 0; i * values < static_cast<Index>(images.size()); ++i) {
-    char name[32];
-    std::snprintf(name, sizeof name, "%06td.png", i);
-    write_png(folder / name, to_pixels(config, slice(images, i * values, values)));
+/// Calls write(images, first, count) for all of them, some at a time.
+template <class T, class Write>
+void for_each_batch(AnyTokenizer& tokenizer, View<const T> tokens, const Texts& texts, Index images, Write&& write) {
+  const Index values = tokenizer.config().image_values(), batch_size = images_at_a_time(tokenizer.config());
+  const Index length = images == 0 ? 0 : static_cast<Index>(tokens.size()) / images;
+  std::vector<float> decoded(static_cast<std::size_t>(std::min(images, batch_size) * values));
+  for (Index done = 0; done < images; done += batch_size) {
+    const Index count = std::min(batch_size, images - done);
+    const View<float> batch = first(View<float>(decoded), count * values);
+    tokenizer.decode(slice(tokens, done * length, count * length), batch, texts.of(done, count));
+    write(View<const float>(batch), done, count);
   }
 }
 
-/// Decodes `count` images' tokens and writes what `a` asks for.
+/// `number`.png, with as many digits as a million pictures need, so that they sort in the order of the tokens.
+void write_picture(const std::filesystem::path& folder, Index number, const Config& config, View<const float> image) {
+  char name[32];
+  std::snprintf(name, sizeof name, "%06td.png", number);
+  write_png(folder / name, to_pixels(config, image));
+}
+
+/// Decodes `images` images' tokens and writes what `a` asks for.
 template <class T>
-void decode_tokens(const DecodeArguments& a, AnyTokenizer& tokenizer, View<const T> tokens, Index count) {
-  const Config& config = tokenizer.config();
-  const std::vector<float> text = Texts(a.text, config, count).of(0, count);
-  std::vector<float> images(static_cast<std::size_t>(count * config.image_values()));
-  tokenizer.decode(tokens, images, text);
+void decode_tokens(const DecodeArguments& a, AnyTokenizer& tokenizer, View<const T> tokens, Index images) {
+  const Config& c = tokenizer.config();
+  const Texts texts(a.text, c, images);
   if (a.output.extension() == ".npy") {
-    const Index shape[] = {count, config.channels, config.image.height, config.image.width};
-    write_npy<float>(a.output, shape, images);
-  } else {
-    write_pictures(a.output, config, images);
+    const Index shape[] = {images, c.channels, c.image.height, c.image.width};
+    NpyWriter<float> file(a.output, shape);
+    for_each_batch(tokenizer, tokens, texts, images, [&](View<const float> batch, Index, Index) { file.write(batch); });
+    file.commit();
+    return;
   }
+  make_folder(a.output);
+  for_each_batch(tokenizer, tokens, texts, images, [&](View<const float> batch, Index done, Index count) {
+    for (Index i = 0; i < count; ++i) {
+      write_picture(a.output, done + i, c, slice(batch, i * c.image_values(), c.image_values()));
+    }
+  });
 }
 
 void decode(const DecodeArguments& a) {
   const Preset& preset = a.model.find_preset();
   const Config& config = preset.config;
+  if (a.output.extension() == ".npy") InputFiles({a.tokens, a.text}).check_output(a.output);
   const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
   if (config.has_codes()) {
     const TokenTable table = read_tokens(a.tokens, config.tokens(), config.codebook_size);

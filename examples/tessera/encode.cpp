@@ -6,6 +6,7 @@
 #include <tessera/io/tokens.hpp>
 
 #include "inputs.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 
 namespace program {
@@ -22,15 +23,13 @@ struct EncodeArguments {
   std::optional<std::uint64_t> sample;
 };
 
-/// Images read and computed together: work for every thread, little memory.
-constexpr Index images_at_a_time = 64;
-
 /// Calls encode(images, first, count) for all inputs, some at a time.
 template <class Encode>
-void for_each_batch(const Inputs& inputs, Index values, Encode&& encode) {
-  std::vector<float> images(static_cast<std::size_t>(std::min(images_at_a_time, inputs.count()) * values));
-  for (Index done = 0; done < inputs.count(); done += images_at_a_time) {
-    const Index count = std::min(images_at_a_time, inputs.count() - done);
+void for_each_batch(const Inputs& inputs, const Config& config, Encode&& encode) {
+  const Index values = config.image_values(), batch_size = images_at_a_time(config);
+  std::vector<float> images(static_cast<std::size_t>(std::min(batch_size, inputs.count()) * values));
+  for (Index done = 0; done < inputs.count(); done += batch_size) {
+    const Index count = std::min(batch_size, inputs.count() - done);
     const View<float> batch = first(View<float>(images), count * values);
     inputs.read(done, count, batch);
     encode(View<const float>(batch), done, count);
@@ -41,7 +40,7 @@ void encode_ids(const EncodeArguments& a, AnyTokenizer& tokenizer, const Inputs&
   const Index length = tokenizer.config().tokens();
   TokenTable table{.length = length, .tokens = {}, .files = {}};
   table.tokens.resize(static_cast<std::size_t>(inputs.count() * length));
-  for_each_batch(inputs, tokenizer.config().image_values(), [&](View<const float> images, Index done, Index count) {
+  for_each_batch(inputs, tokenizer.config(), [&](View<const float> images, Index done, Index count) {
     tokenizer.encode(images, slice(View<Token>(table.tokens), done * length, count * length));
   });
   for (Index i = 0; i < inputs.count(); ++i) table.files.push_back(inputs.name(i));
@@ -64,7 +63,7 @@ void encode_continuous(const EncodeArguments& a, AnyTokenizer& tokenizer, const 
   const Config& c = tokenizer.config();
   const Index values = c.tokens() * c.code_dim;
   std::vector<float> latents(static_cast<std::size_t>(inputs.count() * values));
-  for_each_batch(inputs, c.image_values(), [&](View<const float> images, Index done, Index count) {
+  for_each_batch(inputs, c, [&](View<const float> images, Index done, Index count) {
     const std::vector<float> noise = a.sample ? noise_for(*a.sample, done, count, values) : std::vector<float>();
     tokenizer.encode(images, slice(View<float>(latents), done * values, count * values), View<const float>(noise));
   });
@@ -84,6 +83,7 @@ void check_output(const EncodeArguments& a, const Config& config) {
   if (a.sample && config.has_codes()) {
     throw UsageError("--sample: found a seed, expected none: this model's tokens are ids, and nothing is drawn");
   }
+  if (!a.output.empty()) InputFiles(a.inputs).check_output(a.output);
 }
 
 void encode(const EncodeArguments& a) {
@@ -107,7 +107,8 @@ void add_encode(CLI::App& app, std::function<void()>& run) {
   c.add_option("-o,--output", a->output,
                "a .npy (int32 [B,T]), .jsonl or .txt file, otherwise text on the standard output; continuous tokens: a "
                ".npy (float32 [B,T,C])");
-  c.add_option("--sample", a->sample, "continuous tokens: draw them with this seed instead of taking the means");
+  c.add_option("--sample", a->sample, "continuous tokens: draw them with this seed instead of taking the means")
+      ->check(CLI::NonNegativeNumber);
   c.callback([a, &run] { run = [a] { encode(*a); }; });
 }
 

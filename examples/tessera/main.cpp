@@ -1,4 +1,6 @@
 // The program `tessera`. Exit code 0; 2 for wrong usage; 1 for anything else, with one line on stderr.
+#include <fcntl.h>
+
 #include <cstdio>
 
 #include <tessera/core/parallel.hpp>
@@ -12,6 +14,13 @@ namespace {
 int fail(std::string message, int code) {
   std::fprintf(stderr, "tessera: %s\n", tessera::one_line(message).c_str());
   return code;
+}
+
+/// Where a standard stream is closed, a file that is opened later must not take its number, and its text.
+void open_standard_streams() {
+  for (const int stream : {0, 1, 2}) {
+    if (::fcntl(stream, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR);
+  }
 }
 
 int run(int argc, char** argv) {
@@ -45,6 +54,7 @@ int run(int argc, char** argv) {
 }  // namespace program
 
 int main(int argc, char** argv) {
+  program::open_standard_streams();
   try {
     return program::run(argc, argv);
   } catch (const program::UsageError& error) {

@@ -5,11 +5,15 @@ namespace program {
 
 using namespace tessera;
 
+std::string preset_names() {
+  std::string names;
+  for (const Preset& preset : all_presets()) names.append(names.empty() ? "" : " ").append(preset.name);
+  return names;
+}
+
 const Preset& named_preset(const std::string& name) {
   if (const Preset* preset = tessera::find_preset(all_presets(), name)) return *preset;
-  std::string names;
-  for (const Preset& preset : all_presets()) names.append(" ").append(preset.name);
-  throw UsageError("--preset: found '" + name + "', expected one of" + names);
+  throw UsageError("--preset: found '" + name + "', expected one of " + preset_names());
 }
 
 const Preset& ModelArguments::find_preset() const {
@@ -21,12 +25,8 @@ const Preset& ModelArguments::find_preset() const {
   throw Error(ErrorCode::mismatch, path.string(), "tensors of several presets: " + names, "--preset NAME");
 }
 
-std::unique_ptr<AnyTokenizer> ModelArguments::load() const {
-  return find_preset().load(path);
-}
-
 void add_preset(CLI::App& command, std::string& preset) {
-  command.add_option("--preset", preset, "the model's sizes, where its file does not say");
+  command.add_option("--preset", preset, "the model's sizes, where its file does not say: " + preset_names());
 }
 
 void add_model(CLI::App& command, ModelArguments& model) {
@@ -46,15 +46,6 @@ void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, F
       .add_option("--filter", filter,
                   "how photographs are resized before their centre is cropped: bilinear, bicubic (default) or lanczos")
       ->transform(CLI::CheckedTransformer(filters).description(""));
-}
-
-void make_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!std::filesystem::is_directory(folder)) {
-    throw Error(ErrorCode::file_access, folder.string(), error ? error.message() : "something that is no folder",
-                "a folder that can be made");
-  }
 }
 
 }  // namespace program

@@ -2,6 +2,7 @@
 // train.cpp.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <stdexcept>
@@ -20,10 +21,19 @@ namespace program {
 using tessera::Index;
 using tessera::View;
 
+/// Images that encode and decode hold at a time: work for every thread in reading and writing them, little memory.
+inline Index images_at_a_time(const tessera::Config& config) {
+  constexpr Index most = 64, most_bytes = Index{16} << 20;
+  return std::clamp<Index>(most_bytes / (config.image_values() * Index{sizeof(float)}), 1, most);
+}
+
 /// Options that contradict each other or are out of range: exit code 2, as for what CLI11 refuses itself.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+/// Of all presets, with spaces between them.
+std::string preset_names();
 
 /// The preset called `name`. Throws UsageError that lists them all.
 const tessera::Preset& named_preset(const std::string& name);
@@ -34,7 +44,6 @@ struct ModelArguments {
   std::string preset;
 
   [[nodiscard]] const tessera::Preset& find_preset() const;
-  [[nodiscard]] std::unique_ptr<tessera::AnyTokenizer> load() const;
 };
 
 inline constexpr const char* model_path_text =
@@ -44,9 +53,6 @@ inline constexpr const char* model_path_text =
 void add_preset(CLI::App& command, std::string& preset);
 void add_model(CLI::App& command, ModelArguments& model);
 void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, tessera::Filter& filter);
-
-/// Creates a folder for results where there is none. Throws Error(file_access).
-void make_folder(const std::filesystem::path& folder);
 
 /// Each adds a command with its options; what runs it afterwards is stored in `run`.
 void add_info(CLI::App& app, std::function<void()>& run);

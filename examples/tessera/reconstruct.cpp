@@ -1,6 +1,5 @@
 // tessera reconstruct: original | reconstruction side by side, and how near they are.
 #include <cstdio>
-#include <set>
 
 #include <tessera/data/model_pixels.hpp>
 #include <tessera/io/image.hpp>
@@ -8,6 +7,7 @@
 #include <tessera/metrics/ssim.hpp>
 
 #include "inputs.hpp"
+#include "outputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
 #include "texts.hpp"
@@ -29,26 +29,12 @@ std::filesystem::path picture_file(const Inputs& inputs, Index i, const std::fil
   return folder / (inputs.stem(i) + ".png");
 }
 
-/// One path for every file, whatever leads to it. Throws Error(file_access).
-std::filesystem::path resolved(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::filesystem::path result = std::filesystem::weakly_canonical(path, error);
-  if (error) throw Error(ErrorCode::file_access, path.string(), error.message(), "a path that can be followed");
-  return result;
-}
-
 /// No input may be written over.
 void check_outputs(const Inputs& inputs, const std::filesystem::path& folder) {
-  std::set<std::filesystem::path> files;
-  for (Index i = 0; i < inputs.count(); ++i) files.insert(resolved(inputs.name(i)));
-  for (Index i = 0; i < inputs.count(); ++i) {
-    const std::filesystem::path file = picture_file(inputs, i, folder);
-    if (files.contains(resolved(file))) {
-      throw UsageError(file.string() +
-                       ": found an input where its reconstruction would be written, expected another "
-                       "folder for -o");
-    }
-  }
+  std::vector<std::filesystem::path> files;
+  for (Index i = 0; i < inputs.count(); ++i) files.emplace_back(inputs.name(i));
+  const InputFiles input_files(files);
+  for (Index i = 0; i < inputs.count(); ++i) input_files.check_output(picture_file(inputs, i, folder));
 }
 
 void reconstruct(const ReconstructArguments& a) {

@@ -1,4 +1,8 @@
 // tessera train: trains a tokenizer on photographs or on an array of images.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <map>
 #include <optional>
 
@@ -7,6 +11,7 @@
 #include <tessera/data/photographs.hpp>
 
 #include "inputs.hpp"
+#include "outputs.hpp"
 #include "program.hpp"
 #include "training_run.hpp"
 
@@ -85,6 +90,27 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
   return photographs;
 }
 
+/// Tells the training data from other data: a hash (FNV-1a) of some images and their texts, spread over all of them.
+std::string fingerprint(const ImageSource& source, const Texts& texts, const Config& config) {
+  constexpr Index most = 16;
+  const Index count = source.count(), samples = std::min(most, count);
+  std::uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&](View<const float> values) {
+    for (const std::byte byte : std::as_bytes(values))
+      hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
+  };
+  std::vector<float> image(static_cast<std::size_t>(config.image_values()));
+  for (Index i = 0; i < samples; ++i) {
+    const Index item = i * count / samples;
+    source.plain(item, image);
+    add(image);
+    add(texts.of(item, 1));
+  }
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
   const TrainOptions options = complete_options(a, preset.config);
@@ -97,7 +123,13 @@ void train(const TrainArguments& a) {
   Dataset dataset(open_images(a, preset.config), !a.no_shuffle, options.seed);
   const Index count = dataset.source().count();
   const Texts texts(a.text, preset.config, count);
-  prepare_run_folder(a.run, {{"images", count}, {"shuffle", !a.no_shuffle}, {"augment", augment_of(a)}});
+  make_folder(a.run.folder);
+  const FolderLock lock(a.run.folder);
+  check_run_folder(a.run);  // again: a run may have begun here and ended since
+  note_data(a.run, {{"images", count},
+                    {"shuffle", !a.no_shuffle},
+                    {"augment", augment_of(a)},
+                    {"fingerprint", fingerprint(dataset.source(), texts, preset.config)}});
   std::fprintf(stderr, "%s: %td parameters, %td training images, step %td of %td\n", a.preset.c_str(),
                preset.parameters, count, trainer->steps_done(), options.schedule.steps);
   run_training(a.run, *trainer, dataset, texts);
@@ -109,7 +141,7 @@ void add_train(CLI::App& app, std::function<void()>& run) {
   CLI::App& c = *app.add_subcommand("train", "train a tokenizer");
   const auto a = std::make_shared<TrainArguments>();
   TrainOptions& o = a->options;
-  c.add_option("--preset", a->preset, "the tokenizer's sizes")->required();
+  c.add_option("--preset", a->preset, "the tokenizer's sizes: " + preset_names())->required();
   c.add_option("--data", a->data,
                "a folder of JPEG and PNG photographs, or a .npy file: float32 [..., C, H, W] in the model's range or "
                "uint8 [..., H, W, C]")
@@ -151,7 +183,7 @@ void add_train(CLI::App& app, std::function<void()>& run) {
                "steps after which unused codes move to latents, 0: never (default: 100, with --init 0)");
   c.add_option("--codebook-ema", o.codebook.ema_decay, "codes as moving averages of this decay, 0: trained")
       ->capture_default_str();
-  c.add_option("--seed", o.seed, "of everything random")->capture_default_str();
+  c.add_option("--seed", o.seed, "of everything random")->capture_default_str()->check(CLI::NonNegativeNumber);
   c.add_flag("--no-shuffle", a->no_shuffle, "images in their stored order");
   c.add_option("--augment", a->augment,
                "none, flip, or crop,flip: random flips, and random crops at random sizes (default: crop,flip for "

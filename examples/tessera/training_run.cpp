@@ -13,6 +13,7 @@
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/image.hpp>
 
+#include "outputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
 #include "training_log.hpp"
@@ -44,7 +45,7 @@ class TrainingRun {
         dataset_(dataset),
         texts_(texts),
         images_(static_cast<std::size_t>(trainer.images_per_step() * config_.image_values())),
-        log_(arguments.folder / "log.jsonl", trainer.steps_done()),
+        log_(log_file(arguments.folder), trainer.steps_done()),
         progress_(trainer.steps_done() + 1, options_.schedule.steps, trainer.images_per_step()) {}
 
   void run() {
@@ -59,7 +60,7 @@ class TrainingRun {
     if (saved != trainer_.steps_done()) save();
     const bool done = trainer_.steps_done() == steps;
     std::fprintf(stderr, "%s after step %td: %s\n", done ? "done" : "stopped and saved", trainer_.steps_done(),
-                 done ? (arguments_.folder / "model.safetensors").c_str() : "--resume goes on from there");
+                 done ? model_file(arguments_.folder).c_str() : "--resume goes on from there");
   }
 
  private:
@@ -95,7 +96,7 @@ class TrainingRun {
   }
 
   void save() const {
-    trainer_.save_weights(arguments_.folder / "model.safetensors");
+    trainer_.save_weights(model_file(arguments_.folder));
     if (options_.ema_decay > 0) trainer_.save_averaged_weights(arguments_.folder / "ema.safetensors");
     trainer_.save_checkpoint(checkpoint_file(arguments_.folder));
   }
@@ -138,10 +139,13 @@ void check_run_folder(const RunArguments& run) {
     throw Error(ErrorCode::file_access, checkpoint_file(run.folder).string(), "the checkpoint of another run",
                 "an empty folder, or --resume to go on");
   }
+  if (std::filesystem::exists(model_file(run.folder)) && !std::filesystem::exists(log_file(run.folder))) {
+    throw Error(ErrorCode::file_access, model_file(run.folder).string(), "a model that no run in this folder made",
+                "an empty folder");
+  }
 }
 
-void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& data) {
-  make_folder(run.folder);
+void note_data(const RunArguments& run, const nlohmann::ordered_json& data) {
   const std::filesystem::path file = run.folder / "data.json";
   const std::string text = data.dump() + "\n";
   if (std::filesystem::exists(checkpoint_file(run.folder)) && std::filesystem::exists(file)) {

@@ -25,16 +25,24 @@ inline std::filesystem::path checkpoint_file(const std::filesystem::path& run) {
   return run / "checkpoint.safetensors";
 }
 
+inline std::filesystem::path model_file(const std::filesystem::path& run) {
+  return run / "model.safetensors";
+}
+
+inline std::filesystem::path log_file(const std::filesystem::path& run) {
+  return run / "log.jsonl";
+}
+
 inline std::filesystem::path samples_folder(const std::filesystem::path& run) {
   return run / "samples";
 }
 
-/// Throws Error(file_access) if the folder holds a run that is not to be resumed.
+/// Throws Error(file_access) if the folder holds a run that is not to be resumed, or a model that no run made.
 void check_run_folder(const RunArguments& run);
 
-/// Makes the folder and notes in it what the images are, beside what the checkpoint knows. A run that is resumed must
-/// be given the same ones. Throws Error: file_access, mismatch.
-void prepare_run_folder(const RunArguments& run, const nlohmann::ordered_json& data);
+/// Notes in the folder what the images are, beside what the checkpoint knows. A run that is resumed must be given the
+/// same ones. Throws Error: file_access, mismatch.
+void note_data(const RunArguments& run, const nlohmann::ordered_json& data);
 
 /// Trains from where `trainer` is to the last step. SIGINT and SIGTERM end it after the step, saved.
 void run_training(const RunArguments& run, tessera::AnyTrainer& trainer, tessera::Dataset& dataset, const Texts& texts);

@@ -1,5 +1,8 @@
 // tessera train: the published code's five steps, and runs that are stopped and go on.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -29,6 +32,11 @@ std::vector<nlohmann::json> timeless_log_of(const std::filesystem::path& run) {
   std::vector<nlohmann::json> log = log_of(run);
   for (auto& line : log) line.erase("images_per_second");
   return log;
+}
+
+/// As far as the log tells.
+std::size_t steps_done(const std::filesystem::path& run) {
+  return std::filesystem::exists(run / "log.jsonl") ? log_of(run).size() : 0;
 }
 
 void check_weights(const std::filesystem::path& found_path, const std::filesystem::path& expected_path) {
@@ -130,19 +138,22 @@ TEST_CASE("program: fine-tuning a legacy model's decoder lowers its loss and kee
 }
 
 TEST_CASE("program: continuous and text-aware models train, stop and go on") {
+  constexpr std::size_t steps = 400;
   const TemporaryFolder out;
   const auto model = golden("tiny_tatitok_vae");
   const std::string train = "train --preset tiny_tatitok_vae --data " + quoted(model / "input.npy") + " --text " +
                             quoted(model / "text.npy") + " --init " + quoted(model) +
-                            " --batch-size 4 --sample-every 2 --checkpoint-every 1 --schedule constant --steps ";
-  REQUIRE(run_program(train + "4 -o " + quoted(out / "whole")).code == 0);
+                            " --batch-size 4 --sample-every 200 --checkpoint-every 50 --schedule constant --steps " +
+                            std::to_string(steps) + " -o ";
+  REQUIRE(run_program(train + quoted(out / "whole")).code == 0);
   CHECK(log_of(out / "whole").front().at("kl_loss").get<double>() > 0);
-  CHECK(std::filesystem::exists(out / "whole/samples/step_00000004.png"));
-  // Stopped after two of the steps: the log ends there, the rest is the same.
-  std::filesystem::create_directory(out / "parts");
-  const Outcome stopped = run_program(train + "4 -o " + quoted(out / "parts"), "timeout --preserve-status -s INT 0.05");
-  const Outcome resumed = run_program(train + "4 --resume -o " + quoted(out / "parts"));
-  CHECK_MESSAGE(resumed.code == 0, stopped.err);
+  CHECK(std::filesystem::exists(out / "whole/samples/step_00000400.png"));
+  const std::string parts = train + quoted(out / "parts") + " --resume";
+  for (double limit = 0.05; steps_done(out / "parts") == 0; limit *= 1.5) {
+    run_program(parts, "timeout --preserve-status -s INT " + std::to_string(limit));
+  }
+  CHECK(steps_done(out / "parts") < steps);
+  CHECK(run_program(parts).code == 0);
   CHECK(timeless_log_of(out / "parts") == timeless_log_of(out / "whole"));
   CHECK(read_bytes(out / "parts/model.safetensors") == read_bytes(out / "whole/model.safetensors"));
 }
@@ -172,4 +183,50 @@ TEST_CASE("program: a run is not overwritten, nor resumed as another") {
     CHECK(read_bytes(out / "run" / "checkpoint.safetensors") == before);
   }
   CHECK(run_program(run + "2 --resume").code == 0);  // there is nothing left to do
+  const NpyFile images(golden("one_token") / "input.npy");
+  std::vector<float> others(images.values<float>().begin(), images.values<float>().end());
+  others.front() += 0.5F;
+  write_npy<float>(out / "others.npy", images.shape(), View<const float>(others));
+  const Outcome other_data = run_program("train --preset one_token --data " + quoted(out / "others.npy") +
+                                         " --sample-every 0 --resume --steps 2 -o " + quoted(out / "run"));
+  CHECK(other_data.code == 1);
+  CHECK(contains(other_data.err, "data.json: found "));
+}
+
+TEST_CASE("program: what a closed stderr would show does not land in the log") {
+  const TemporaryFolder out;
+  const Outcome outcome = run_program("train --preset one_token --steps 3 --sample-every 0 --data " +
+                                          quoted(golden("one_token") / "input.npy") + " -o " + quoted(out.path()),
+                                      "sh -c '\"$@\" 2>&-' sh");
+  CHECK(outcome.code == 0);
+  CHECK(log_of(out.path()).size() == 3);
+}
+
+TEST_CASE("program: two runs do not share a folder") {
+  const TemporaryFolder out;
+  const int folder = ::open(out.path().c_str(), O_RDONLY | O_DIRECTORY);
+  REQUIRE(::flock(folder, LOCK_EX) == 0);  // as a run does
+  const std::string run = "train --preset one_token --steps 1 --data " + quoted(golden("one_token") / "input.npy") +
+                          " -o " + quoted(out.path());
+  const Outcome outcome = run_program(run);
+  CHECK(outcome.code == 1);
+  CHECK(contains(outcome.err, "found a run that goes on, expected a folder that no other run is using"));
+  CHECK(std::filesystem::is_empty(out.path()));
+  ::close(folder);
+  CHECK(run_program(run).code == 0);
+}
+
+TEST_CASE("program: training does not replace a model that no run made") {
+  const TemporaryFolder out;
+  const auto model = golden("one_token") / "model.safetensors";
+  const std::string before = read_bytes(model);
+  write_bytes(out / "model.safetensors", before);
+  for (const std::string resume : {"", " --resume"}) {
+    const Outcome outcome =
+        run_program("train --preset one_token --steps 1 --data " + quoted(golden("one_token") / "input.npy") +
+                    " --init " + quoted(model) + " -o " + quoted(out.path()) + resume);
+    CHECK(outcome.code == 1);
+    CHECK(contains(outcome.err, "found a model that no run in this folder made, expected an empty folder"));
+  }
+  CHECK(read_bytes(out / "model.safetensors") == before);
 }

@@ -39,6 +39,9 @@ TEST_CASE("program: wrong usage is exit code 2 and one line") {
         "encode " + vae + input + " -o tokens.txt",
         "encode " + model + input + " --sample 1",
         "encode " + vae + input + " -o x.npy --sample one",
+        "encode " + vae + input + " -o x.npy --sample -1",
+        "info " + quoted(golden("tiny_titok_vae")) + " --images " + input,
+        "train --preset tiny_patch -o run --seed -1 --data " + array,
         "decode " + text_aware + tokens + " -o x.npy",
         "decode " + model + quoted(golden("tiny_patch") / "tokens.npy") + " -o x.npy" + text,
         "reconstruct " + text_aware + input + " -o x",
@@ -128,6 +131,26 @@ TEST_CASE("program: no input is written over") {
   CHECK(outcome.code == 2);
   CHECK(outcome.one_line_error());
   CHECK(read_bytes(folder / "coffee.png") == bytes);
+}
+
+TEST_CASE("program: arrays are not written over, and where a result cannot lie is said before the work") {
+  const TemporaryFolder folder;
+  const std::string array = read_bytes(golden("tiny_patch") / "input.npy");
+  const std::string tokens = read_bytes(golden("tiny_patch") / "tokens.npy");
+  write_bytes(folder / "input.npy", array);
+  write_bytes(folder / "tokens.npy", tokens);
+  const std::string model = " --model " + quoted(golden("tiny_patch")) + " ";
+  const std::string encode = "encode" + model + quoted(folder / "input.npy") + " -o ";
+  const std::string decode = "decode" + model + quoted(folder / "tokens.npy") + " -o ";
+  CHECK(run_program(encode + quoted(folder / "." / "input.npy")).code == 2);
+  CHECK(run_program(decode + quoted(folder / "tokens.npy")).code == 2);
+  CHECK(read_bytes(folder / "input.npy") == array);
+  CHECK(read_bytes(folder / "tokens.npy") == tokens);
+  for (const std::string& command : {encode, decode}) {
+    const Outcome outcome = run_program(command + quoted(folder / "none" / "out.npy"));
+    CHECK(outcome.code == 1);
+    CHECK(contains(outcome.err, "found no folder"));
+  }
 }
 
 TEST_CASE("program: a run's sample pictures do not become its data") {

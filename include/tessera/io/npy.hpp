@@ -184,31 +184,67 @@ class NpyFile {
   View<const std::byte> data_;
 };
 
-/// Writes an array in C order, atomically (io/atomic_file.hpp). T: float, double, uint8, int32 or int64.
-/// Throws Error(bad_argument) if `values` is not as long as the product of the sizes, and Error(file_access).
+/// Writes an array in C order, some elements at a time; the file appears with commit() (io/atomic_file.hpp). T: float,
+/// double, uint8, int32 or int64.
+template <class T>
+class NpyWriter {
+ public:
+  /// Throws Error: file_access; bad_argument for a shape that is no array's.
+  NpyWriter(const std::filesystem::path& path, View<const Index> shape)
+      : path_(path.string()), shape_(shape.begin(), shape.end()), file_(path) {
+    const auto bytes = byte_count(shape, dtype_of<T>());
+    if (!bytes) throw Error(ErrorCode::bad_argument, path_, "shape " + to_string(shape), "one of an array");
+    expected_ = static_cast<std::size_t>(*bytes) / sizeof(T);
+    write_header();
+  }
+
+  /// Throws Error: file_access; bad_argument beyond the array's end.
+  void write(View<const T> values) {
+    written_ += values.size();
+    if (written_ > expected_) fail();
+    file_.write(std::as_bytes(values));
+  }
+
+  /// Throws Error: file_access; bad_argument where elements are missing.
+  void commit() {
+    if (written_ < expected_) fail();
+    file_.commit();
+  }
+
+ private:
+  void write_header() {
+    std::string sizes;
+    for (const Index size : shape_) sizes += std::to_string(size) + (shape_.size() == 1 ? "," : ", ");
+    if (shape_.size() > 1) sizes.resize(sizes.size() - 2);
+    constexpr std::string_view descr = detail::dtype_names[static_cast<std::size_t>(dtype_of<T>())].npy;
+    static_assert(!descr.empty());
+    std::string header = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (" + sizes + "), }";
+    header.append(63 - (10 + header.size()) % 64, ' ');  // with the line end below, the data starts at a multiple of 64
+    header += '\n';
+    const auto length = static_cast<std::uint16_t>(header.size());
+    file_.write(std::string_view("\x93NUMPY\x01\x00", 8));
+    file_.write(std::as_bytes(View<const std::uint16_t>(&length, 1)));
+    file_.write(header);
+  }
+
+  [[noreturn]] void fail() const {
+    throw Error(ErrorCode::bad_argument, path_, std::to_string(written_) + " elements",
+                "as many as shape " + to_string(shape_) + " needs");
+  }
+
+  std::string path_;
+  std::vector<Index> shape_;
+  AtomicFile file_;
+  std::size_t expected_ = 0, written_ = 0;  // elements
+};
+
+/// Writes an array that is all there. Throws Error(bad_argument) if `values` is not as long as the product of the
+/// sizes, and Error(file_access).
 template <class T>
 void write_npy(const std::filesystem::path& path, View<const Index> shape, View<const T> values) {
-  const auto bytes = byte_count(shape, dtype_of<T>());
-  if (!bytes || static_cast<std::size_t>(*bytes) != values.size_bytes()) {
-    throw Error(ErrorCode::bad_argument, path.string(), std::to_string(values.size()) + " elements",
-                "as many as shape " + to_string(shape) + " needs");
-  }
-  std::string sizes;
-  for (const Index size : shape) sizes += std::to_string(size) + (shape.size() == 1 ? "," : ", ");
-  if (shape.size() > 1) sizes.resize(sizes.size() - 2);
-  const std::string_view descr = detail::dtype_names[static_cast<std::size_t>(dtype_of<T>())].npy;
-  static_assert(!detail::dtype_names[static_cast<std::size_t>(dtype_of<T>())].npy.empty());
-  std::string header = "{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (" + sizes + "), }";
-  header.append(63 - (10 + header.size()) % 64, ' ');  // with the line end below, the data starts at a multiple of 64
-  header += '\n';
-  const auto length = static_cast<std::uint16_t>(header.size());
-
-  AtomicFile file(path);
-  file.write(std::string_view("\x93NUMPY\x01\x00", 8));
-  file.write(std::as_bytes(View<const std::uint16_t>(&length, 1)));
-  file.write(header);
-  file.write(std::as_bytes(values));
-  file.commit();
+  NpyWriter<T> writer(path, shape);
+  writer.write(values);
+  writer.commit();
 }
 
 }  // namespace tessera

@@ -1,0 +1,65 @@
+#include "outputs.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <tessera/core/error.hpp>
+
+#include "program.hpp"
+
+namespace program {
+
+using namespace tessera;
+
+namespace {
+
+/// One path for every file, whatever leads to it. Throws Error(file_access).
+std::filesystem::path resolved(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::path result = std::filesystem::weakly_canonical(path, error);
+  if (error) throw Error(ErrorCode::file_access, path.string(), error.message(), "a path that can be followed");
+  return result;
+}
+
+}  // namespace
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error(ErrorCode::file_access, folder.string(), error ? error.message() : "something that is no folder",
+                "a folder that can be made");
+  }
+}
+
+InputFiles::InputFiles(const std::vector<std::filesystem::path>& files) {
+  for (const auto& file : files) files_.insert(resolved(file));
+}
+
+void InputFiles::check_output(const std::filesystem::path& file) const {
+  if (files_.contains(resolved(file))) {
+    throw UsageError(file.string() + ": found an input where a result would be written, expected another -o");
+  }
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error(ErrorCode::file_access, file.string(), "no folder " + folder.string(), "one that exists");
+  }
+}
+
+FolderLock::FolderLock(const std::filesystem::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const std::string found = errno == EWOULDBLOCK ? "a run that goes on" : std::strerror(errno);
+  if (descriptor_ >= 0) ::close(descriptor_);
+  throw Error(ErrorCode::file_access, folder.string(), found, "a folder that no other run is using");
+}
+
+FolderLock::~FolderLock() {
+  ::close(descriptor_);
+}
+
+}  // namespace program
