@@ -23,7 +23,9 @@ Preset listed(std::string_view name) {
           .parameters = ParameterTable<config>::values,
           .buffer_size = ParameterTable<config>::size,
           .batch = 1,
-          .workspace_bytes = 0,
+          .encode_bytes = 0,
+          .decode_bytes = 0,
+          .weight_bytes = nullptr,
           .tensors = &ParameterTable<config>::parameters,
           .tokenizer = nullptr,
           .trainer = nullptr};

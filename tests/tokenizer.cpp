@@ -51,6 +51,15 @@ void check_workspace() {
   static_assert(Small::workspace_bytes(7) > Small::workspace_bytes(1));
 }
 
+TEST_CASE("a tokenizer holds each weight once") {
+  const auto bytes = [](auto parameters) { return sizeof(float) * static_cast<double>(parameters); };
+  using Demo = Tokenizer<presets::demo_128>;
+  using Legacy = Tokenizer<presets::titok_s128>;
+  CHECK(static_cast<double>(Demo::weight_bytes()) < 1.05 * bytes(ParameterTable<presets::demo_128>::values));
+  CHECK(static_cast<double>(Legacy::weight_bytes()) < 1.05 * bytes(ParameterTable<presets::titok_s128>::values));
+  CHECK(static_cast<double>(Legacy::weight_bytes()) >= bytes(ParameterTable<presets::titok_s128>::values));
+}
+
 TEST_CASE("workspace_bytes is what a tokenizer uses beside its weights") {
   check_workspace<presets::tiny_latent>();
   check_workspace<presets::tiny_tatitok_vae>();

@@ -1,5 +1,6 @@
 // Training of every family: fine-tuning of the decoder alone, continuous latents, texts, and going on from a
 // checkpoint.
+#include <files.hpp>
 #include <golden_models.hpp>
 
 #include <algorithm>
@@ -70,7 +71,8 @@ void check_fine_tuning(const std::string& name, double factor) {
 template <Config config>
 void check_resuming(const std::string& name, bool decoder_only) {
   CAPTURE(name);
-  const std::filesystem::path path = std::filesystem::temp_directory_path() / "tessera_test_trainer.safetensors";
+  const tessera_test::TemporaryFolder folder;
+  const std::filesystem::path path = folder / "checkpoint.safetensors";
   TrainOptions options = small_steps(1e-3);
   options.seed = 7;
   options.decoder_only = decoder_only;
@@ -84,7 +86,6 @@ void check_resuming(const std::string& name, bool decoder_only) {
   CHECK(std::equal(resumed.begin(), resumed.end(), losses.begin() + 2));
   CHECK(std::ranges::equal(whole.weights().view(), second_half.weights().view()));
   CHECK(std::ranges::equal(whole.averaged_weights().view(), second_half.averaged_weights().view()));
-  std::filesystem::remove(path);
 }
 
 }  // namespace
@@ -171,6 +172,12 @@ TEST_CASE("what a model has no use for is refused") {
   CHECK_THROWS_AS(trainer.restore(state), Error);
   state = trainer.state();
   state.average = AlignedBuffer<float>();
+  CHECK_THROWS_AS(trainer.restore(state), Error);
+  state = trainer.state();
+  state.codebook.counts.pop_back();
+  CHECK_THROWS_AS(trainer.restore(state), Error);
+  state = trainer.state();
+  state.codebook.recent_seen = -1;
   CHECK_THROWS_AS(trainer.restore(state), Error);
 
   options.codebook.revive_every = 10;

@@ -24,7 +24,6 @@ namespace {
 struct InfoArguments {
   ModelArguments model;
   std::vector<std::filesystem::path> images;
-  Filter filter = Filter::bicubic;
   bool json = false, verify = false;
 };
 
@@ -96,15 +95,15 @@ Json codebook_of(const WeightFile& file, const Preset& preset) {
 }
 
 /// Which codes some images choose.
-Json use_by(const InfoArguments& a, const Preset& preset) {
-  const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
-  const Inputs inputs(a.images, preset.config, a.filter);
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(preset.config.codebook_size));
-  std::vector<float> image(static_cast<std::size_t>(preset.config.image_values()));
-  std::vector<Token> ids(static_cast<std::size_t>(preset.config.tokens()));
+Json use_by(const std::vector<std::filesystem::path>& images, AnyTokenizer& tokenizer) {
+  const Config& c = tokenizer.config();
+  const Inputs inputs(images, c, Filter::bicubic);
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(c.codebook_size));
+  std::vector<float> image(static_cast<std::size_t>(c.image_values()));
+  std::vector<Token> ids(static_cast<std::size_t>(c.tokens()));
   for (Index i = 0; i < inputs.count(); ++i) {
     inputs.read(i, 1, image);
-    tokenizer->encode(image, ids);
+    tokenizer.encode(image, ids);
     for (const Token id : ids) ++counts[static_cast<std::size_t>(id)];
   }
   const CodebookUse use = codebook_use(counts);
@@ -137,12 +136,18 @@ void print_misfits(const ModelArguments& model) {
   if (!fits(file, stated, preset.config, preset.tensors())) print_json(misfits_of(file, stated, preset));
 }
 
-/// What the file carries to be checked: "nothing", "an image", or after --verify "passed" or "failed", and how.
-Json self_check_of(const InfoArguments& a, const WeightFile& file, const Preset& preset) {
-  const std::optional<SelfCheck> check = stated_self_check(file, preset.config);
+/// What the file carries to be checked: "nothing", "an image" or "broken", and why; with a tokenizer to check it with,
+/// "passed" or "failed", and how.
+Json self_check_of(const WeightFile& file, const Config& config, AnyTokenizer* tokenizer) {
+  std::optional<SelfCheck> check;
+  try {
+    check = stated_self_check(file, config);
+  } catch (const Error& error) {
+    return {{"state", "broken"}, {"error", error.what()}};
+  }
   if (!check) return {{"state", "nothing"}};
-  if (!a.verify) return {{"state", "an image"}};
-  const SelfCheckResult result = preset.load(a.model.path)->verify(*check);
+  if (tokenizer == nullptr) return {{"state", "an image"}};
+  const SelfCheckResult result = tokenizer->verify(*check);
   return {{"state", result.passed() ? "passed" : "failed"},
           {"different", result.different},
           {"largest_difference", result.largest_difference}};
@@ -152,6 +157,9 @@ Json describe(const InfoArguments& a) {
   if (a.json) print_misfits(a.model);
   const Preset& preset = a.model.find_preset();
   const Config& c = preset.config;
+  if (!a.images.empty() && !c.has_codes()) {
+    throw UsageError("--images: found images, expected none: this model has no codes that they could use");
+  }
   const WeightFile file(a.model.path);
   const StatedConfig stated = stated_config(file);
   if (!fits(file, stated, c, preset.tensors())) throw misfit(file, stated, c, preset.tensors());
@@ -174,13 +182,16 @@ Json describe(const InfoArguments& a) {
             {"codebook", codebook_of(file, preset)},
             {"encode_flops", encode_flops(c)},
             {"decode_flops", decode_flops(c)},
-            {"weight_bytes", preset.buffer_size * Index{sizeof(float)}},
+            {"weight_bytes", preset.weight_bytes()},
             {"batch", preset.batch},
-            {"workspace_bytes", preset.workspace_bytes},
+            {"encode_bytes", preset.encode_bytes},
+            {"decode_bytes", preset.decode_bytes},
             {"not_finite", not_finite_in(file, preset)},
-            {"self_check", self_check_of(a, file, preset)},
             {"config", Json::parse(to_json_text(c))}};
-  if (!a.images.empty() && c.has_codes()) info["codebook"]["use"] = use_by(a, preset);
+  const bool wanted = (a.verify || !a.images.empty()) && info["not_finite"].empty();  // else it would not load
+  const std::unique_ptr<AnyTokenizer> tokenizer = wanted ? preset.load(a.model.path) : nullptr;
+  info["self_check"] = self_check_of(file, c, a.verify ? tokenizer.get() : nullptr);
+  if (!a.images.empty() && tokenizer) info["codebook"]["use"] = use_by(a.images, *tokenizer);
   return info;
 }
 
@@ -230,12 +241,14 @@ void print_text(const Json& info) {
   if (!info["codebook"].is_null()) print_codebook(info);
   std::printf("encode      %.4g GFLOP an image\n", number("encode_flops") * 1e-9);
   std::printf("decode      %.4g GFLOP an image\n", number("decode_flops") * 1e-9);
-  std::printf("memory      %.1f MB of weights, %.1f MB to compute with (%td images at a time)\n",
-              number("weight_bytes") * 1e-6, number("workspace_bytes") * 1e-6, integer("batch"));
+  std::printf("memory      %.1f MB of weights, %.1f MB to encode, %.1f MB to decode (%td at a time)\n",
+              number("weight_bytes") * 1e-6, number("encode_bytes") * 1e-6, number("decode_bytes") * 1e-6,
+              integer("batch"));
   if (!text("prefix").empty()) std::printf("names       begin with '%s'\n", one_line(text("prefix")).c_str());
   const std::string check = info["self_check"]["state"].get<std::string>();
   std::printf("self-check  %s\n", check == "nothing"    ? "the file carries no image to check"
                                   : check == "an image" ? "the file carries an image and its tokens (see --verify)"
+                                  : check == "broken"   ? "BROKEN: what the file carries is no check"
                                   : check == "passed"   ? "passed: the file's image still gives its tokens"
                                                         : "FAILED: the file's image gives other tokens");
   for (const auto& [kind, count] : info["extras"].items()) {
@@ -243,7 +256,8 @@ void print_text(const Json& info) {
   }
 }
 
-/// Throws Error: bad_file with the values that keep the model from loading; mismatch where --verify did not pass.
+/// Throws Error: bad_file with the values that keep the model from loading, or a check that is none; mismatch where
+/// --verify did not pass.
 void check(const Json& info, bool verify) {
   std::string tensors;
   for (const auto& [name, count] : info["not_finite"].items()) {
@@ -251,6 +265,7 @@ void check(const Json& info, bool verify) {
   }
   const std::string file = info["file"].get<std::string>(), state = info["self_check"]["state"].get<std::string>();
   if (!tensors.empty()) throw Error(ErrorCode::bad_file, file, "NaN or infinity in " + tensors, "finite weights");
+  if (state == "broken") throw std::runtime_error(info["self_check"]["error"].get<std::string>());
   if (!verify) return;
   if (state == "nothing") throw Error(ErrorCode::mismatch, file, "no image to check", "a model that tessera saved");
   if (state == "failed") require_passed(file, {.different = info["self_check"]["different"].get<Index>()});

@@ -83,7 +83,8 @@ struct Preset {
   Index parameters;                            ///< numbers that a model of it stores
   Index buffer_size;                           ///< of all of them in a buffer: ParameterTable<config>::size
   Index batch;                                 ///< images of one pass
-  std::size_t workspace_bytes;                 ///< of a tokenizer that takes `batch` images in a pass
+  std::size_t encode_bytes, decode_bytes;      ///< of work memory that a tokenizer of this batch uses
+  std::size_t (*weight_bytes)();               ///< of a tokenizer's weights
   const std::vector<Parameter>& (*tensors)();  ///< names and shapes
   std::unique_ptr<AnyTokenizer> (*tokenizer)(const ParameterSource& weights);
   std::unique_ptr<AnyTrainer> (*trainer)(const TrainOptions& options);

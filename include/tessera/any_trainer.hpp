@@ -54,10 +54,13 @@ class AnyTrainer {
     load_parameters(path, config(), parameters(), values.view());
     set_weights(std::as_const(values).view());
   }
-  /// Write model files that load without being told their Config. Throw Error(file_access); save_averaged_weights
-  /// needs TrainOptions::ema_decay above 0.
+  /// Write model files that load without being told their Config, with an image and its tokens, which takes a tokenizer
+  /// of the weights as long. Throw Error(file_access), or bad_argument where there is no average.
   void save_weights(const std::filesystem::path& path) const { save(path, weights()); }
-  void save_averaged_weights(const std::filesystem::path& path) const { save(path, averaged_weights()); }
+  void save_averaged_weights(const std::filesystem::path& path) const {
+    require_average(options(), path.string());
+    save(path, averaged_weights());
+  }
   /// Writes everything that resume() needs, atomically. Throws Error(file_access).
   void save_checkpoint(const std::filesystem::path& path) const {
     tessera::save_checkpoint(path, config(), options(), parameters(), state());

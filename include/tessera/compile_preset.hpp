@@ -71,7 +71,8 @@ class TrainerOf final : public AnyTrainer {
   [[nodiscard]] TrainerState state() const override { return trainer_.state(); }
   void restore(const TrainerState& state) override { trainer_.restore(state); }
   [[nodiscard]] std::unique_ptr<AnyTokenizer> tokenizer(View<const float> weights) const override {
-    return std::make_unique<TokenizerOf<configuration, B>>(Tokenizer<configuration, B>(weights, 1));
+    constexpr Index batch = 1;  // it encodes a picture or two: little memory beside training's
+    return std::make_unique<TokenizerOf<configuration, B>>(Tokenizer<configuration, B>(weights, batch));
   }
 
  private:
@@ -89,7 +90,9 @@ Preset preset(std::string_view name) {
           .parameters = ParameterTable<config>::values,
           .buffer_size = ParameterTable<config>::size,
           .batch = T::default_batch,
-          .workspace_bytes = T::workspace_bytes(),
+          .encode_bytes = T::encode_bytes(),
+          .decode_bytes = T::decode_bytes(),
+          .weight_bytes = &T::weight_bytes,
           .tensors = &ParameterTable<config>::parameters,
           .tokenizer = [](const ParameterSource& source) -> std::unique_ptr<AnyTokenizer> {
             return std::make_unique<detail::TokenizerOf<config, B>>(T(source));

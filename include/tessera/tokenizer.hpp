@@ -22,7 +22,7 @@ namespace tessera {
 
 /// Encodes and decodes. After construction neither allocates memory, locks, nor throws, apart from the results that are
 /// returned as xtensor arrays and from a text of a wrong size. One tokenizer serves one thread at a time: it owns its
-/// work memory.
+/// work memory, which the system hands out where it is first used (who only encodes pays nothing for decode's).
 template <Config config, Backend B = cpu>
 class Tokenizer {
   using S = typename B::Scalar;
@@ -55,7 +55,7 @@ class Tokenizer {
   explicit Tokenizer(const ParameterSource& source, Index batch = default_batch)
       : batch_((check_batch(batch), batch)),
         weights_(tensors_, Table::parameters(), source),
-        work_(work_values(batch)),
+        work_(std::max(encode_values(batch), decode_values(batch))),
         ids_(id_count(batch)) {
     bind_work();
     if constexpr (config.has_codes()) Bottleneck::template prepare<B>(tensors_.codebook, codes_);
@@ -68,7 +68,7 @@ class Tokenizer {
     return Tokenizer(std::as_const(parameters).view(), batch);
   }
 
-  /// A .safetensors file, or a folder that holds model.safetensors.
+  /// A .safetensors file, or a folder that holds model.safetensors or its shards and their index.
   /// Throws Error: file_access, bad_file, or mismatch with every tensor that does not fit.
   static Tokenizer load(const std::filesystem::path& path, Index batch = default_batch) {
     ModelSource source(path, config, Table::parameters());
@@ -97,10 +97,18 @@ class Tokenizer {
     return make_self_check(config, [this](auto... views) { encode_either(views...); });
   }
 
-  /// Bytes of work memory that a tokenizer of this batch owns, beside the weights.
+  /// Bytes of the weights that a tokenizer owns, each once.
+  static std::size_t weight_bytes() { return ForwardWeights<B>::bytes(typename M::template Tensors<const S>{}); }
+  /// Bytes of work memory that a tokenizer of this batch owns, beside the weights; and of those, what encode and what
+  /// decode use.
   static constexpr std::size_t workspace_bytes(Index batch = default_batch) {
-    return static_cast<std::size_t>(work_values(batch)) * sizeof(S) +
-           static_cast<std::size_t>(id_count(batch)) * sizeof(Token);
+    return std::max(encode_bytes(batch), decode_bytes(batch));
+  }
+  static constexpr std::size_t encode_bytes(Index batch = default_batch) {
+    return bytes_of_work(batch, encode_values(batch));
+  }
+  static constexpr std::size_t decode_bytes(Index batch = default_batch) {
+    return bytes_of_work(batch, decode_values(batch));
   }
 
   // --- Views of the caller's memory. Sizes are whole numbers of images. ---
@@ -292,14 +300,22 @@ class Tokenizer {
   };
 
   /// The codes' memory, then encode's and decode's, which take turns in the rest.
-  static constexpr Index work_values(Index batch) {
-    BufferCounter codes, encode, decode;
-    typename Bottleneck::template Codes<S>{}.template visit<B>(codes);
-    EncodeWork{}.visit(encode, batch);
-    DecodeWork{}.visit(decode, batch);
-    return codes.size + std::max(encode.size, decode.size);
+  static constexpr Index encode_values(Index batch) {
+    BufferCounter counter;
+    typename Bottleneck::template Codes<S>{}.template visit<B>(counter);
+    EncodeWork{}.visit(counter, batch);
+    return counter.size;
+  }
+  static constexpr Index decode_values(Index batch) {
+    BufferCounter counter;
+    typename Bottleneck::template Codes<S>{}.template visit<B>(counter);
+    DecodeWork{}.visit(counter, batch);
+    return counter.size;
   }
   static constexpr Index id_count(Index batch) { return config.has_codes() ? batch * tokens : 0; }
+  static constexpr std::size_t bytes_of_work(Index batch, Index values) {
+    return size_of(values) * sizeof(S) + size_of(id_count(batch)) * sizeof(Token);
+  }
 
   void bind_work() {
     BufferBinder<S> binder(work_.view().data());

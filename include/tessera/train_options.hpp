@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -84,6 +85,13 @@ inline void check(const TrainOptions& o) {
           start ? "at least 1: the codebook starts after them" : "at least 0");
   require(o.codebook.revive_every >= 0, "revive_every", number(o.codebook.revive_every), "at least 0");
   require(o.codebook.ema_decay >= 0 && o.codebook.ema_decay < 1, "codebook_ema", o.codebook.ema_decay, "in [0, 1)");
+}
+
+/// Throws Error(bad_argument) where no averaged weights are kept that could be saved as `file`.
+inline void require_average(const TrainOptions& options, std::string_view file) {
+  if (options.ema_decay > 0) return;
+  throw Error(ErrorCode::bad_argument, file, "a trainer that keeps no averaged weights",
+              "TrainOptions::ema_decay above 0");
 }
 
 }  // namespace tessera

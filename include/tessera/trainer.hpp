@@ -110,14 +110,11 @@ class Trainer {
   /// Which codes were chosen since the last revival, or in all steps where there is none.
   [[nodiscard]] CodebookUse codebook_use() const { return tessera::codebook_use(upkeep_.counts); }
 
-  /// Writes model files that load without being told their Config. Throws Error(file_access), or bad_argument where
-  /// there is no average.
+  /// Write model files that load without being told their Config, with an image and its tokens, which takes a tokenizer
+  /// of the weights as long. Throw Error(file_access), or bad_argument where there is no average.
   void save_weights(const std::filesystem::path& path) const { save_model(path, weights_.view()); }
   void save_averaged_weights(const std::filesystem::path& path) const {
-    if (average_.size() == 0) {
-      throw Error(ErrorCode::bad_argument, path.string(), "a trainer that keeps no averaged weights",
-                  "TrainOptions::ema_decay above 0");
-    }
+    require_average(options_, path.string());
     save_model(path, average_.view());
   }
 
@@ -152,6 +149,7 @@ class Trainer {
     if (average_.size() > 0) {
       check_count("Trainer::restore", "averaged values", state.average.view().size(), average_.size());
     }
+    check_sizes("Trainer::restore", state.codebook, upkeep_);
     B::upload(state.weights.view(), weights_.view());
     B::upload(state.first_moments.view(), first_moments_.view());
     B::upload(state.second_moments.view(), second_moments_.view());

@@ -18,6 +18,7 @@
 #include <tessera/io/safetensors.hpp>
 #include <tessera/io/tokens.hpp>
 #include <tessera/presets.hpp>
+#include <tessera/tokenizer.hpp>
 #include <tessera/trainer.hpp>
 
 #include <files.hpp>
@@ -371,15 +372,26 @@ TEST_CASE("mutated shard indexes") {
       "model.safetensors.index.json", save);
 }
 
-TEST_CASE("mutated model files") {
-  using Table = tessera::ParameterTable<tessera::presets::one_token>;
+TEST_CASE_TEMPLATE("mutated model files", T, tessera::Tokenizer<tessera::presets::one_token>,
+                   tessera::Tokenizer<tessera::presets::tiny_titok_vq>) {
+  static constexpr tessera::Config config = T::configuration;
+  using Table = tessera::ParameterTable<config>;
   const TemporaryFolder folder;
-  const std::vector<float> weights(static_cast<std::size_t>(Table::size), 0.5F);
-  tessera::save_parameters(folder / "seed", tessera::presets::one_token, Table::parameters(), weights);
-  std::vector<float> buffer(weights.size());
-  run({read_bytes(folder / "seed")}, mutate_safetensors, [&](const std::filesystem::path& path) {
-    load_parameters(path, tessera::presets::one_token, Table::parameters(), buffer);
-  });
+  T::random(1).save(folder / "seed");
+  std::vector<float> buffer(static_cast<std::size_t>(Table::size));
+  run({read_bytes(folder / "seed")}, mutate_safetensors,
+      [&](const std::filesystem::path& path) { load_parameters(path, config, Table::parameters(), buffer); });
+}
+
+TEST_CASE("mutated self-checks") {
+  static constexpr tessera::Config config = tessera::presets::one_token;
+  run({to_json_text(tessera::Tokenizer<config>::random(1).self_check())}, mutate_bytes,
+      [](const std::filesystem::path& path) {
+        const tessera::SelfCheck check = tessera::self_check_from_json_text(read_bytes(path), path.string(), config);
+        REQUIRE(check.image.values.size() == 24 * 24 * 3);
+        REQUIRE(check.ids.size() == 1);
+        REQUIRE((check.ids[0] >= 0 && check.ids[0] < 3));
+      });
 }
 
 TEST_CASE("mutated checkpoints") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <files.hpp>
 #include <functional>
 #include <limits>
@@ -222,6 +223,19 @@ TEST_CASE("model file: everything that does not fit is in one line") {
   CHECK(contains(long_line, "found the tensors of something else: no 'encoder.patch_embed.weight'"));
   CHECK(contains(long_line, " and 984 more"));
   CHECK(long_line.size() < 4000);
+}
+
+TEST_CASE("model file: data that is not aligned loads too") {
+  const TemporaryFolder folder;
+  write(folder / "a", random_model());
+  std::string bytes = read_bytes(folder / "a");
+  std::uint64_t header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  bytes.insert(sizeof header + header, " ");
+  ++header;
+  std::memcpy(bytes.data(), &header, sizeof header);
+  write_bytes(folder / "b", bytes);
+  CHECK(load(folder / "b") == load(folder / "a"));
 }
 
 TEST_CASE("model file: each wrong file has a line of its own") {

@@ -33,9 +33,13 @@ struct Tensors {
     }
   }
 
-  void write(const std::filesystem::path& path) const {
+  /// integers: the name of one that is stored as integers.
+  void write(const std::filesystem::path& path, std::string_view integers = "") const {
     std::vector<TensorToWrite> tensors;
-    for (const auto& [name, t] : list) tensors.push_back(tensor_to_write<float>(name, t.shape, t.values));
+    for (const auto& [name, t] : list) {
+      tensors.push_back(tensor_to_write<float>(name, t.shape, t.values));
+      if (name == integers) tensors.back().dtype = tensors.back().stored = DType::i32;
+    }
     write_safetensors(path, tensors);
   }
 };
@@ -76,6 +80,11 @@ TEST_CASE("program: each wrong model file has a line of its own") {
                    t["latent_tokens"] = {{3}, {1, 2, 3}};
                  }),
                  "'latent_tokens' of shape [3] instead of [6, 32]"));
+  CHECK(contains(with([](auto& t) { t.erase("encoder.positional_embedding"); }),
+                 "found a titok legacy model, ? x ? images, patches of 8, "));
+  Tensors integers("tiny_titok_legacy");
+  integers.write(file, "encoder.conv_out.bias");
+  CHECK(contains(line_for(folder.path()), "'encoder.conv_out.bias' of I32 instead of F32, F16, BF16 or F64"));
   // Legacy weights in another preset, and the other way round.
   CHECK(contains(line_for(golden("tiny_titok_legacy"), "tiny_titok_cosine"),
                  "found a titok legacy model, 32 x 32 images"));
@@ -110,6 +119,11 @@ TEST_CASE("program: a published config.json that its weights contradict") {
   CHECK(contains(line_for(folder.path()), "found a titok legacy model"));
   CHECK(contains(line_for(folder.path(), "tiny_titok_legacy"),
                  "config.json: found is_legacy false instead of true, finetune_decoder false instead of true"));
+  Tensors fewer("tiny_titok_legacy");
+  fewer.list.erase("encoder.ln_post.bias");
+  fewer.write(folder / "model.safetensors");
+  CHECK(contains(line_for(folder.path(), "tiny_titok_legacy"),
+                 "finetune_decoder false instead of true; no 'encoder.ln_post.bias' [32], expected"));
 }
 
 TEST_CASE("program: values that are not finite are counted by info, and keep a model from loading") {
@@ -126,6 +140,11 @@ TEST_CASE("program: values that are not finite are counted by info, and keep a m
   CHECK(contains(info.err, "NaN or infinity in 'encoder.ln_post.bias' (1), 'decoder.conv_out.weight' (2)"));
   const auto json = nlohmann::json::parse(info.out);
   CHECK(json.at("not_finite").at("decoder.conv_out.weight") == 2);
+  // What would load it says the same.
+  const Outcome all =
+      run_program("info --json --verify --images " + quoted(golden("photos")) + " -- " + quoted(folder.path()));
+  CHECK(all.err == info.err);
+  CHECK(all.out == info.out);
   CHECK(json.at("preset") == "tiny_patch");
   const Outcome encode =
       run_program("encode --model " + quoted(folder.path()) + " " + quoted(golden("photos") / "coffee.png"));
@@ -189,6 +208,15 @@ TEST_CASE("program: info --verify encodes a saved model's image again") {
   CHECK(contains(failed.err, "found other tokens for the image that it carries (1 differ)"));
   CHECK(contains(failed.out, "self-check  FAILED"));
   CHECK(run_program("info " + quoted(model)).code == 0);
+  bytes[at] = 'x';
+  write_bytes(model, bytes);
+  const Outcome broken = run_program("info --verify " + quoted(model));
+  CHECK(broken.code == 1);
+  CHECK(contains(broken.err, "of tessera.check, expected a check of this model"));
+  CHECK(contains(broken.out, "self-check  BROKEN"));
+  CHECK(run_program("encode --model " + quoted(model) + " " + quoted(golden("photos"))).code == 0);
+  const auto demo = std::filesystem::path(TESSERA_TEST_DATA) / "../examples/models/demo.safetensors";
+  CHECK(run_program("info --verify " + quoted(demo)).code == 0);
   const Outcome none = run_program("info --verify " + quoted(golden("one_token")));
   CHECK(none.code == 1);
   CHECK(contains(none.err, "found no image to check"));

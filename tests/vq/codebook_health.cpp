@@ -44,6 +44,9 @@ TEST_CASE("codebook_health counts what it says") {
   CHECK(health.dead == 1);
   CHECK(health.untrained == 2);
   CHECK(codebook_health(codes, K, Metric::cosine).dead == 2);
+  set(codes, 12, 3, 6, 9);  // another length of the same direction
+  CHECK(codebook_health(codes, K, Metric::euclidean).duplicates == 2);
+  CHECK(codebook_health(codes, K, Metric::cosine).duplicates == 3);
 }
 
 TEST_CASE("codebook_health of one code") {

@@ -94,7 +94,8 @@ class AlignedBuffer {
     swap(other);
   }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
-    swap(other);
+    AlignedBuffer moved(std::move(other));
+    swap(moved);
     return *this;
   }
 

@@ -44,11 +44,13 @@ inline bool fits(const WeightFile& file, const StatedConfig& stated, const Confi
 inline Error misfit(const WeightFile& file, const StatedConfig& stated, const Config& config,
                     const std::vector<Parameter>& parameters, const std::string& what = {}) {
   const std::string expected = (what.empty() ? "a " : what + ": a ") + summary(config);
+  const TensorDifferences tensors = tensor_differences(file, parameters);
+  std::string text = detail::join(tensors);
   if (const auto fields = differences(stated, config); !fields.empty()) {
-    return {ErrorCode::mismatch, stated.source, detail::join(fields), expected};
+    return {ErrorCode::mismatch, stated.source, detail::join(fields) + (tensors.count() > 0 ? "; " + text : ""),
+            expected};
   }
   const Config found = config_of_tensors(file);
-  std::string text = detail::join(tensor_differences(file, parameters));
   if (found.encoder.dim == 0)
     text = "the tensors of something else: " + text;
   else if (summary(found) != summary(config))

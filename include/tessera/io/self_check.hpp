@@ -26,6 +26,7 @@ inline constexpr const char* self_check_key = "tessera.check";
 /// Whether loading a model encodes its image again.
 enum class Verify { no, yes };
 
+/// An image with its tokens.
 struct SelfCheck {
   Pixels image;                  ///< at most 32 x 32, of the model's channels; the model sees it enlarged
   std::vector<Token> ids{};      ///< [T], where tokens are ids
@@ -77,6 +78,16 @@ inline std::vector<float> check_input(const Config& config, const Pixels& small)
   return values;
 }
 
+inline void check_sizes(const Config& config, const SelfCheck& check) {
+  const Pixels& image = check.image;
+  const bool codes = config.has_codes();
+  check_count("self-check", "ids", check.ids.size(), codes ? config.tokens() : 0);
+  check_count("self-check", "latents", check.latents.size(), codes ? 0 : config.tokens() * config.code_dim);
+  check_count("self-check", "channels", static_cast<std::size_t>(image.channels), config.channels);
+  check_count("self-check", "values of pixels", image.values.size(), image.height * image.width * image.channels);
+  if (image.values.empty()) throw Error(ErrorCode::bad_argument, "self-check", "an empty image", "pixels");
+}
+
 template <class Encode>
 SelfCheck encode_check_image(const Config& config, const Pixels& image, Encode&& encode) {
   const auto size = [](Index count) { return static_cast<std::size_t>(count); };
@@ -99,11 +110,12 @@ SelfCheck make_self_check(const Config& config, Encode&& encode) {
   return detail::encode_check_image(config, detail::check_image(config), encode);
 }
 
-/// Encodes the image of `check` again, as above.
+/// Encodes the image of `check` again, as above. Throws Error(bad_argument) for a check of other sizes.
 template <class Encode>
 SelfCheckResult run_self_check(const Config& config, const SelfCheck& check, Encode&& encode) {
   // Ids are equal or not; of the published models' latents, this is what float32's rounding can change.
   constexpr double tolerance = 2e-5;
+  detail::check_sizes(config, check);
   const SelfCheck now = detail::encode_check_image(config, check.image, encode);
   SelfCheckResult result;
   for (std::size_t i = 0; i < now.ids.size(); ++i) result.different += now.ids[i] != check.ids[i];
@@ -117,6 +129,7 @@ SelfCheckResult run_self_check(const Config& config, const SelfCheck& check, Enc
   return result;
 }
 
+/// What self_check_from_json_text() reads.
 inline std::string to_json_text(const SelfCheck& check) {
   const Pixels& image = check.image;
   nlohmann::ordered_json json{{"shape", {image.height, image.width, image.channels}}, {"image", image.values}};

@@ -21,8 +21,10 @@ class TensorSizes {
 
   [[nodiscard]] bool has(std::string_view name) const { return find(name) != nullptr; }
   [[nodiscard]] Index size(std::string_view name, std::size_t dimension) const {
+    constexpr Index most = Index{1} << 30;  // larger ones are no model's, and their products might overflow
     const StoredTensor* tensor = find(name);
-    return tensor != nullptr && dimension < tensor->info->shape.size() ? tensor->info->shape[dimension] : 0;
+    if (tensor == nullptr || dimension >= tensor->info->shape.size()) return 0;
+    return std::min(tensor->info->shape[dimension], most);
   }
   /// How many of the list's layers have a tensor of this name: "encoder.transformer", "ln_1.weight".
   [[nodiscard]] Index count(const std::string& list, const std::string& name) const {
@@ -64,6 +66,7 @@ inline PixelDecoderConfig pixel_decoder_of(const TensorSizes& sizes) {
 
 /// The side of a square grid of so many patches; 0 where there is none.
 inline Index square_side(Index patches) {
+  if (patches <= 0) return 0;
   const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(patches))));
   return side * side == patches ? side : 0;
 }

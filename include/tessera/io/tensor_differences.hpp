@@ -48,6 +48,8 @@ inline std::string join(const TensorDifferences& d) {
 
 }  // namespace detail
 
+/// What the file lacks, has otherwise and has beside the parameters; tensors that nobody loads (tensor_roles.hpp) do
+/// not count.
 inline TensorDifferences tensor_differences(const WeightFile& file, const std::vector<Parameter>& parameters) {
   const TensorNames names(file);
   TensorDifferences result;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tessera/backend/concept.hpp>
+#include <tessera/core/error.hpp>
 #include <tessera/core/layout.hpp>
 #include <tessera/nn/packed_weights.hpp>
 
@@ -38,12 +39,12 @@ class ForwardLoader : public TensorVisitor<ForwardLoader<B>> {
   void tensor(std::string_view /*name*/, View<const S>& view, Dims dims) {
     View<S> there;
     place_(there, dims.count());
-    B::upload(source_(*next_++), there);
+    B::upload(next_values(), there);
     view = there;
   }
   template <class Layers>
   void packed_tensor(std::string_view /*name*/, View<const S>& view, Dims /*dims*/, Layers&& layers) {
-    view = B::stage(source_(*next_++), staging_);
+    view = B::stage(next_values(), staging_);
     auto pack = []<class Layer>(Layer, View<const S> weight, PackedWeight<S>& packed) {
       Layer::template pack<B>(weight, packed.forward);
     };
@@ -52,6 +53,13 @@ class ForwardLoader : public TensorVisitor<ForwardLoader<B>> {
   }
 
  private:
+  View<const float> next_values() {
+    const Parameter& p = *next_++;
+    const View<const float> values = source_(p);
+    check_count(p.name, "values", values.size(), p.dims.count());
+    return values;
+  }
+
   std::vector<Parameter>::const_iterator next_;
   const ParameterSource& source_;
   BufferBinder<S> place_;
@@ -117,23 +125,25 @@ class ForwardSaver : public TensorVisitor<ForwardSaver<B>> {
 
 }  // namespace detail
 
-/// The memory behind the views of `tensors` after load().
+/// The memory behind the views of a model's tensors.
 template <Backend B>
 class ForwardWeights {
   using S = typename B::Scalar;
 
  public:
-  ForwardWeights() = default;
-
   /// parameters: of `tensors`, in order. Reads each from `source` once, in that order.
   template <class Tensors>
   ForwardWeights(Tensors& tensors, const std::vector<Parameter>& parameters, const ParameterSource& source)
       : packed_(tensors, false) {
-    detail::PlainCounter counter;
-    tensors.visit(counter);
-    plain_ = typename B::template Buffer<S>(counter.size);
+    plain_ = typename B::template Buffer<S>(plain_count(tensors));
     detail::ForwardLoader<B> loader(parameters, source, plain_.view());
     tensors.visit(loader);
+  }
+
+  /// Bytes that the weights of a model of these tensors take.
+  template <class Tensors>
+  static std::size_t bytes(Tensors tensors) {
+    return static_cast<std::size_t>(PackedWeights<B>::count(tensors, false) + plain_count(tensors)) * sizeof(S);
   }
 
   /// Every parameter -> a buffer of all of them.
@@ -145,6 +155,13 @@ class ForwardWeights {
   }
 
  private:
+  template <class Tensors>
+  static Index plain_count(Tensors& tensors) {
+    detail::PlainCounter counter;
+    tensors.visit(counter);
+    return counter.size;
+  }
+
   PackedWeights<B> packed_{};
   typename B::template Buffer<S> plain_{};
 };

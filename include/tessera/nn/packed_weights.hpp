@@ -1,10 +1,8 @@
-// Weights in the backend's own order: made once after load, or once a training step.
+// Weights in the backend's own order: made once when a model is loaded, or once a training step.
 #pragma once
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <tessera/backend/concept.hpp>
 #include <tessera/core/layout.hpp>
@@ -55,11 +53,7 @@ class PackedWeights {
   /// Gives each packed weight of `tensors` its place; `training` adds what backward reads.
   template <class Tensors>
   PackedWeights(Tensors& tensors, bool training) {
-    Index size = 0;
-    for_each_packed(tensors, [&]<class Layer>(Layer, View<const S>, PackedWeight<S>&) {
-      size += padded(Layer::template packed_size<B>()) * (training ? 2 : 1);
-    });
-    buffer_ = typename B::template Buffer<S>(size);
+    buffer_ = typename B::template Buffer<S>(count(tensors, training));
     if (!training) B::expect_one_write(buffer_.view());
     BufferBinder<S> place(buffer_.view().data());
     for_each_packed(tensors, [&]<class Layer>(Layer, View<const S>, PackedWeight<S>& packed) {
@@ -68,7 +62,17 @@ class PackedWeights {
     });
   }
 
-  /// Packs the weights anew: once after load, or after each optimizer step.
+  /// Values that they take.
+  template <class Tensors>
+  static Index count(Tensors& tensors, bool training) {
+    Index size = 0;
+    for_each_packed(tensors, [&]<class Layer>(Layer, View<const S>, PackedWeight<S>&) {
+      size += padded(Layer::template packed_size<B>()) * (training ? 2 : 1);
+    });
+    return size;
+  }
+
+  /// Packs the weights anew, after each optimizer step.
   template <class Tensors>
   static void pack(Tensors& tensors) {
     for_each_packed(tensors, []<class Layer>(Layer, View<const S> weight, PackedWeight<S>& packed) {

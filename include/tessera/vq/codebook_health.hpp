@@ -13,16 +13,37 @@
 namespace tessera {
 
 struct CodebookHealth {
-  Index duplicates = 0;  ///< equal to a lower code, which wins every tie
+  Index duplicates = 0;  ///< of the values, or where they are compared the direction, of a lower code, which wins ties
   Index dead = 0;        ///< without a place of their own: not finite, or zero where directions are compared
   Index untrained = 0;   ///< still within +-1 / K of 0, where training starts them
 };
+
+namespace detail {
+
+/// The codes [K, C] as the metric sees them: their directions where it is cosine.
+inline std::vector<float> compared_codes(View<const float> codes, std::size_t C, Metric metric) {
+  std::vector<float> compared(codes.begin(), codes.end());
+  if (metric != Metric::cosine) return compared;
+  for (auto row = compared.begin(); row != compared.end(); row += static_cast<std::ptrdiff_t>(C)) {
+    double squares = 0;
+    for (std::size_t c = 0; c < C; ++c) squares += double{row[c]} * double{row[c]};
+    const double norm = std::max(std::sqrt(squares), 1e-12);
+    for (std::size_t c = 0; c < C; ++c) row[c] = static_cast<float>(row[c] / norm);
+  }
+  return compared;
+}
+
+}  // namespace detail
 
 /// codes [K, C].
 inline CodebookHealth codebook_health(View<const float> codes, Index K, Metric metric) {
   const std::size_t C = codes.size() / static_cast<std::size_t>(K);
   const auto row = [&](Index k) { return codes.subspan(static_cast<std::size_t>(k) * C, C); };
-  const auto compare = [&](Index a, Index b) { return std::memcmp(row(a).data(), row(b).data(), C * sizeof(float)); };
+  const std::vector<float> compared = detail::compared_codes(codes, C, metric);
+  const auto compare = [&](Index a, Index b) {
+    const float* const first = compared.data();
+    return std::memcmp(first + a * static_cast<Index>(C), first + b * static_cast<Index>(C), C * sizeof(float));
+  };
   CodebookHealth health;
   std::vector<Index> order(static_cast<std::size_t>(K));
   std::iota(order.begin(), order.end(), Index{0});

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <tessera/core/copy.hpp>
+#include <tessera/core/error.hpp>
 #include <tessera/vq/codebook_use.hpp>
 #include <tessera/vq/kmeans.hpp>
 
@@ -39,6 +42,19 @@ struct CodebookState {
   std::vector<float> ema_counts;     ///< [K]
   std::vector<float> ema_sums;       ///< [K, C]
 };
+
+/// Throws Error(bad_argument) where `state` is not of the sizes of `like`.
+inline void check_sizes(std::string_view subject, const CodebookState& state, const CodebookState& like) {
+  const auto check = [&](const char* what, const auto& found, const auto& expected) {
+    check_count(subject, what, found.size(), static_cast<Index>(expected.size()));
+  };
+  check("counts of codes", state.counts, like.counts);
+  check("values of recent latents", state.recent, like.recent);
+  check("averaged counts", state.ema_counts, like.ema_counts);
+  check("averaged sums", state.ema_sums, like.ema_sums);
+  if (state.recent_seen >= 0) return;
+  throw Error(ErrorCode::bad_argument, subject, std::to_string(state.recent_seen) + " recent latents", "0 or more");
+}
 
 template <Index K, Index C>
 class CodebookUpkeep : public CodebookState {
