@@ -58,14 +58,15 @@ TEST_CASE("config: fields that are left out mean their defaults") {
 }
 
 TEST_CASE("config: a required field that is missing is named") {
-  for (const auto& [part, field] : {std::pair{"/image", "width"},
-                                    {"", "patch_size"},
-                                    {"/encoder", "dim"},
-                                    {"/decoder", "heads"},
-                                    {"", "code_dim"}}) {
+  for (const auto& required : {std::pair{"/image", "width"},
+                               {"", "patch_size"},
+                               {"/encoder", "dim"},
+                               {"/decoder", "heads"},
+                               {"", "code_dim"}}) {
+    const char* const field = required.second;
     CAPTURE(field);
     nlohmann::json json(presets::tiny_patch);
-    json[nlohmann::json::json_pointer(part)].erase(field);
+    json[nlohmann::json::json_pointer(required.first)].erase(field);
     CHECK(contains(line_for(json), "config.json: found"));
     CHECK(contains(line_for(json), field));
   }

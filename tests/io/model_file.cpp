@@ -92,7 +92,8 @@ TEST_CASE("model file: float32, float16, bfloat16 and float64 weights") {
   for (const DType dtype : {DType::f16, DType::bf16, DType::f64}) {
     CAPTURE(name_of(dtype));
     Tensors stored = tensors;
-    for (auto& [name, tensor] : stored) {
+    for (auto& named : stored) {
+      Tensor& tensor = named.second;
       tensor.dtype = dtype;
       const auto put = [&](auto value) {
         const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
@@ -297,9 +298,10 @@ TEST_CASE("model file: pickles are not read, but how to convert them is said") {
   const TemporaryFolder folder;
   const std::string zip = std::string("PK\x03\x04\0\0\x08\x08", 8) + std::string(100, 'x');
   const std::string old = std::string("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", 15) + std::string(100, 'x');
-  for (const auto& [name, bytes] : {std::pair{"pytorch_model.bin", zip}, {"model.pt", old}, {"x.safetensors", zip}}) {
+  for (const auto& pickle : {std::pair{"pytorch_model.bin", zip}, {"model.pt", old}, {"x.safetensors", zip}}) {
+    const char* const name = pickle.first;
     CAPTURE(name);
-    write_bytes(folder / name, bytes);
+    write_bytes(folder / name, pickle.second);
     const std::string line = error_line([&] { load(folder / name); });
     CHECK(line.starts_with((folder / name).string() + ": found a PyTorch pickle"));
     CHECK(contains(line, "convert it: python3 -c"));

@@ -116,17 +116,16 @@ TEST_CASE("published config.json: what is missing means the published code's def
 }
 
 TEST_CASE("published config.json: what it says is compared, whatever it is") {
-  for (const auto& [field, value] :
-       std::map<std::string, nlohmann::json>{{"codebook_size", 1024},
-                                             {"token_size", "12"},
-                                             {"use_l2_norm", 1},
-                                             {"vit_enc_model_size", "huge"},
-                                             {"vit_dec_patch_size", 16.5},
-                                             {"num_latent_tokens", nlohmann::json::array()},
-                                             {"quantize_mode", nlohmann::json::object()}}) {
-    CAPTURE(field);
+  for (const auto& wrong : std::map<std::string, nlohmann::json>{{"codebook_size", 1024},
+                                                                 {"token_size", "12"},
+                                                                 {"use_l2_norm", 1},
+                                                                 {"vit_enc_model_size", "huge"},
+                                                                 {"vit_dec_patch_size", 16.5},
+                                                                 {"num_latent_tokens", nlohmann::json::array()},
+                                                                 {"quantize_mode", nlohmann::json::object()}}) {
+    CAPTURE(wrong.first);
     nlohmann::json model = legacy("base", 64);
-    model[field] = value;
+    model[wrong.first] = wrong.second;
     CHECK(agreeing(model).empty());
   }
   CHECK(agreeing(legacy("base", 64), 512).empty());
