@@ -11,11 +11,12 @@
 #include <tessera/trainer.hpp>
 #include <vector>
 
-#include "fma_peak.hpp"
+#include "passes.hpp"
 
 namespace {
 
 using namespace tessera;
+using namespace tessera::benchmarks;
 
 constexpr Config titok_b64_sized{.image = {256, 256},
                                  .patch_size = 16,
@@ -26,29 +27,6 @@ constexpr Config titok_b64_sized{.image = {256, 256},
                                  .codebook_size = 4096,
                                  .code_dim = 12,
                                  .metric = Metric::cosine};
-
-std::vector<float> random_images(Index values) {
-  std::vector<float> images(static_cast<std::size_t>(values));
-  Random random(1);
-  for (float& x : images) x = static_cast<float>(random.uniform());
-  return images;
-}
-
-void check_finite(const std::string& name, View<const float> values) {
-  for (const float x : values) {
-    if (x - x == 0.0F) continue;
-    std::printf("%s: a result is not finite\n", name.c_str());
-    std::exit(1);
-  }
-}
-
-template <class F>
-void time(const std::string& name, int threads, double flops, F&& f) {
-  const benchmarks::Speed speed = benchmarks::measure(threads, flops, f, 11);
-  std::printf("%-40s %d  %8.2f ms  %7.1f GFLOP/s  %5.1f %%\n", name.c_str(), threads,
-              flops / speed.flops_per_second * 1e3, speed.flops_per_second * 1e-9, speed.share_of_peak * 100.0);
-  std::fflush(stdout);
-}
 
 template <Config config>
 void run(const std::string& model, Index training_batch, int threads, const std::string& filter) {
@@ -62,10 +40,10 @@ void run(const std::string& model, Index training_batch, int threads, const std:
   tokenizer.decode(ids, decoded);
   check_finite(model + " decode", decoded);
   if (wanted(model + " encode")) {
-    time(model + " encode", threads, encode_flops(config), [&] { tokenizer.encode(image, ids); });
+    time_pass(model + " encode", threads, 1, encode_flops(config), [&] { tokenizer.encode(image, ids); });
   }
   if (wanted(model + " decode")) {
-    time(model + " decode", threads, decode_flops(config), [&] { tokenizer.decode(ids, decoded); });
+    time_pass(model + " decode", threads, 1, decode_flops(config), [&] { tokenizer.decode(ids, decoded); });
   }
   if (!wanted(model + " training step")) return;
   TrainOptions options;
@@ -74,7 +52,8 @@ void run(const std::string& model, Index training_batch, int threads, const std:
   const std::vector<float> batch = random_images(training_batch * Model::image_values);
   // Backward computes two products for each of forward's.
   const double flops = 3.0 * static_cast<double>(training_batch) * (encode_flops(config) + decode_flops(config));
-  time(model + " training step, batch " + std::to_string(training_batch), threads, flops, [&] { trainer.step(batch); });
+  time_pass(model + " training step, batch " + std::to_string(training_batch), threads, training_batch, flops,
+            [&] { trainer.step(batch); });
   check_finite(model + " training step", trainer.weights().view());
 }
 
@@ -83,8 +62,7 @@ void run(const std::string& model, Index training_batch, int threads, const std:
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
   const std::string filter = argc > 2 ? argv[2] : "";
-  std::printf("%s; share of the fused multiply-add peak measured beside each line; best time, median share\n",
-              std::string(benchmarks::instruction_set()).c_str());
+  print_pass_header();
   run<titok_b64_sized>("TiTok-B-64-sized", 4, threads, filter);
   run<presets::demo_128>("demo_128", 8, threads, filter);
 }

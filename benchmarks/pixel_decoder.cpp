@@ -2,6 +2,7 @@
 // peak of fused multiply-adds.
 //   pixel_decoder [threads]
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <tessera/backend/cpu/cpu.hpp>
 #include <tessera/flops.hpp>
@@ -9,14 +10,16 @@
 #include <tessera/nn/initialize.hpp>
 #include <tessera/nn/pixel_decoder.hpp>
 #include <tessera/presets.hpp>
+#include <utility>
 
 #include "products.hpp"
 
 int main(int argc, char** argv) {
   using namespace tessera;
-  constexpr PixelDecoderConfig config = presets::titok_s128.pixel_decoder;
-  constexpr Index side = 16, image_values = 3 * 256 * 256;
-  using Decoder = PixelDecoder<config, side, side, 3>;
+  constexpr Config model = presets::titok_s128;
+  constexpr Index side = model.image.height / model.patch_size, channels = model.channels;
+  constexpr PixelDecoderConfig config = model.pixel_decoder;
+  using Decoder = PixelDecoder<config, side, side, channels>;
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
 
   Decoder::Tensors<const float> tensors;
@@ -39,7 +42,7 @@ int main(int argc, char** argv) {
   saved.visit(binder, 1, false);
 
   const benchmarks::Floats codes = benchmarks::random_floats(side * side * config.z_channels, 1);
-  benchmarks::Floats image(image_values);
+  benchmarks::Floats image(model.image_values());
   const auto decode = [&] { Decoder::forward<cpu>(tensors, 1, codes.view(), saved, image.view()); };
   decode();
   for (const float x : image.view()) {
@@ -48,6 +51,6 @@ int main(int argc, char** argv) {
     return 1;
   }
   benchmarks::print_header("operation", threads);
-  const double flops = 2.0 * detail::pixel_decoder_products(config, side * side, 3);
+  const double flops = 2.0 * detail::pixel_decoder_products(config, side * side, channels);
   benchmarks::time("pixel decoder, 256 x 256 x 3", threads, flops, decode);
 }

@@ -51,7 +51,7 @@ void check_workspace() {
   static_assert(Small::workspace_bytes(7) > Small::workspace_bytes(1));
 }
 
-TEST_CASE("a tokenizer holds each weight once") {
+TEST_CASE("weight_bytes: each weight once") {
   const auto bytes = [](auto parameters) { return sizeof(float) * static_cast<double>(parameters); };
   using Demo = Tokenizer<presets::demo_128>;
   using Legacy = Tokenizer<presets::titok_s128>;

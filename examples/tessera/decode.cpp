@@ -25,15 +25,14 @@ struct DecodeArguments {
 /// Calls write(images, first, count) for all of them, some at a time.
 template <class T, class Write>
 void for_each_batch(AnyTokenizer& tokenizer, View<const T> tokens, const Texts& texts, Index images, Write&& write) {
-  const Index values = tokenizer.config().image_values(), batch_size = images_at_a_time(tokenizer.config());
-  const Index length = images == 0 ? 0 : static_cast<Index>(tokens.size()) / images;
-  std::vector<float> decoded(static_cast<std::size_t>(std::min(images, batch_size) * values));
-  for (Index done = 0; done < images; done += batch_size) {
-    const Index count = std::min(batch_size, images - done);
-    const View<float> batch = first(View<float>(decoded), count * values);
-    tokenizer.decode(slice(tokens, done * length, count * length), batch, texts.of(done, count));
-    write(View<const float>(batch), done, count);
-  }
+  const Config& c = tokenizer.config();
+  const Index values = c.tokens() * (c.has_codes() ? 1 : c.code_dim);
+  std::vector<float> decoded;
+  for_each_part(images, c, [&](Index first, Index count) {
+    decoded.resize(static_cast<std::size_t>(count * c.image_values()));
+    tokenizer.decode(slice(tokens, first * values, count * values), View<float>(decoded), texts.of(first, count));
+    write(View<const float>(decoded), first, count);
+  });
 }
 
 /// `number`.png, with as many digits as a million pictures need, so that they sort in the order of the tokens.
@@ -57,9 +56,9 @@ void decode_tokens(const DecodeArguments& a, AnyTokenizer& tokenizer, View<const
   }
   make_folder(a.output);
   for_each_batch(tokenizer, tokens, texts, images, [&](View<const float> batch, Index done, Index count) {
-    for (Index i = 0; i < count; ++i) {
+    parallel_for_or_throw(count, [&](Index i) {
       write_picture(a.output, done + i, c, slice(batch, i * c.image_values(), c.image_values()));
-    }
+    });
   });
 }
 

@@ -26,14 +26,12 @@ struct EncodeArguments {
 /// Calls encode(images, first, count) for all inputs, some at a time.
 template <class Encode>
 void for_each_batch(const Inputs& inputs, const Config& config, Encode&& encode) {
-  const Index values = config.image_values(), batch_size = images_at_a_time(config);
-  std::vector<float> images(static_cast<std::size_t>(std::min(batch_size, inputs.count()) * values));
-  for (Index done = 0; done < inputs.count(); done += batch_size) {
-    const Index count = std::min(batch_size, inputs.count() - done);
-    const View<float> batch = first(View<float>(images), count * values);
-    inputs.read(done, count, batch);
-    encode(View<const float>(batch), done, count);
-  }
+  std::vector<float> images;
+  for_each_part(inputs.count(), config, [&](Index first, Index count) {
+    images.resize(static_cast<std::size_t>(count * config.image_values()));
+    inputs.read(first, count, images);
+    encode(View<const float>(images), first, count);
+  });
 }
 
 void encode_ids(const EncodeArguments& a, AnyTokenizer& tokenizer, const Inputs& inputs) {
@@ -62,13 +60,16 @@ std::vector<float> noise_for(std::uint64_t seed, Index first, Index count, Index
 void encode_continuous(const EncodeArguments& a, AnyTokenizer& tokenizer, const Inputs& inputs) {
   const Config& c = tokenizer.config();
   const Index values = c.tokens() * c.code_dim;
-  std::vector<float> latents(static_cast<std::size_t>(inputs.count() * values));
-  for_each_batch(inputs, c, [&](View<const float> images, Index done, Index count) {
-    const std::vector<float> noise = a.sample ? noise_for(*a.sample, done, count, values) : std::vector<float>();
-    tokenizer.encode(images, slice(View<float>(latents), done * values, count * values), View<const float>(noise));
-  });
   const Index shape[] = {inputs.count(), c.tokens(), c.code_dim};
-  write_npy<float>(a.output, shape, latents);
+  NpyWriter<float> file(a.output, shape);
+  std::vector<float> latents;
+  for_each_batch(inputs, c, [&](View<const float> images, Index done, Index count) {
+    latents.resize(static_cast<std::size_t>(count * values));
+    const std::vector<float> noise = a.sample ? noise_for(*a.sample, done, count, values) : std::vector<float>();
+    tokenizer.encode(images, View<float>(latents), View<const float>(noise));
+    file.write(latents);
+  });
+  file.commit();
 }
 
 void check_output(const EncodeArguments& a, const Config& config) {

@@ -136,9 +136,9 @@ void print_misfits(const ModelArguments& model) {
   if (!fits(file, stated, preset.config, preset.tensors())) print_json(misfits_of(file, stated, preset));
 }
 
-/// What the file carries to be checked: "nothing", "an image" or "broken", and why; with a tokenizer to check it with,
-/// "passed" or "failed", and how.
-Json self_check_of(const WeightFile& file, const Config& config, AnyTokenizer* tokenizer) {
+/// What the file carries to be checked: "nothing", "an image" or "broken", and why; after --verify "passed" or
+/// "failed", and how, or "not checked" where the model does not load.
+Json self_check_of(const WeightFile& file, const Config& config, bool verify, AnyTokenizer* tokenizer) {
   std::optional<SelfCheck> check;
   try {
     check = stated_self_check(file, config);
@@ -146,7 +146,7 @@ Json self_check_of(const WeightFile& file, const Config& config, AnyTokenizer* t
     return {{"state", "broken"}, {"error", error.what()}};
   }
   if (!check) return {{"state", "nothing"}};
-  if (tokenizer == nullptr) return {{"state", "an image"}};
+  if (!verify || tokenizer == nullptr) return {{"state", verify ? "not checked" : "an image"}};
   const SelfCheckResult result = tokenizer->verify(*check);
   return {{"state", result.passed() ? "passed" : "failed"},
           {"different", result.different},
@@ -190,7 +190,7 @@ Json describe(const InfoArguments& a) {
             {"config", Json::parse(to_json_text(c))}};
   const bool wanted = (a.verify || !a.images.empty()) && info["not_finite"].empty();  // else it would not load
   const std::unique_ptr<AnyTokenizer> tokenizer = wanted ? preset.load(a.model.path) : nullptr;
-  info["self_check"] = self_check_of(file, c, a.verify ? tokenizer.get() : nullptr);
+  info["self_check"] = self_check_of(file, c, a.verify, tokenizer.get());
   if (!a.images.empty() && tokenizer) info["codebook"]["use"] = use_by(a.images, *tokenizer);
   return info;
 }
@@ -241,23 +241,24 @@ void print_text(const Json& info) {
   if (!info["codebook"].is_null()) print_codebook(info);
   std::printf("encode      %.4g GFLOP an image\n", number("encode_flops") * 1e-9);
   std::printf("decode      %.4g GFLOP an image\n", number("decode_flops") * 1e-9);
-  std::printf("memory      %.1f MB of weights, %.1f MB to encode, %.1f MB to decode (%td at a time)\n",
+  std::printf("memory      %.1f MB of weights, %.1f MB to encode, %.1f MB to decode (images at a time: %td)\n",
               number("weight_bytes") * 1e-6, number("encode_bytes") * 1e-6, number("decode_bytes") * 1e-6,
               integer("batch"));
   if (!text("prefix").empty()) std::printf("names       begin with '%s'\n", one_line(text("prefix")).c_str());
   const std::string check = info["self_check"]["state"].get<std::string>();
-  std::printf("self-check  %s\n", check == "nothing"    ? "the file carries no image to check"
-                                  : check == "an image" ? "the file carries an image and its tokens (see --verify)"
-                                  : check == "broken"   ? "BROKEN: what the file carries is no check"
-                                  : check == "passed"   ? "passed: the file's image still gives its tokens"
-                                                        : "FAILED: the file's image gives other tokens");
+  std::printf("self-check  %s\n", check == "nothing"       ? "the file carries no image to check"
+                                  : check == "an image"    ? "the file carries an image and its tokens (see --verify)"
+                                  : check == "broken"      ? "BROKEN: what the file carries is no check"
+                                  : check == "not checked" ? "not done: the model does not load"
+                                  : check == "passed"      ? "passed: the file's image still gives its tokens"
+                                                           : "FAILED: the file's image gives other tokens");
   for (const auto& [kind, count] : info["extras"].items()) {
     std::printf("not loaded  %td tensors: %s\n", count.get<Index>(), kind.c_str());
   }
 }
 
-/// Throws Error: bad_file with the values that keep the model from loading, or a check that is none; mismatch where
-/// --verify did not pass.
+/// Throws Error: bad_file with the values that keep the model from loading; mismatch where --verify did not pass.
+/// Throws std::runtime_error with the line about a check that is none, if it was to be verified.
 void check(const Json& info, bool verify) {
   std::string tensors;
   for (const auto& [name, count] : info["not_finite"].items()) {
@@ -265,8 +266,8 @@ void check(const Json& info, bool verify) {
   }
   const std::string file = info["file"].get<std::string>(), state = info["self_check"]["state"].get<std::string>();
   if (!tensors.empty()) throw Error(ErrorCode::bad_file, file, "NaN or infinity in " + tensors, "finite weights");
-  if (state == "broken") throw std::runtime_error(info["self_check"]["error"].get<std::string>());
   if (!verify) return;
+  if (state == "broken") throw std::runtime_error(info["self_check"]["error"].get<std::string>());
   if (state == "nothing") throw Error(ErrorCode::mismatch, file, "no image to check", "a model that tessera saved");
   if (state == "failed") require_passed(file, {.different = info["self_check"]["different"].get<Index>()});
 }

@@ -16,10 +16,11 @@ int fail(std::string message, int code) {
   return code;
 }
 
-/// Where a standard stream is closed, a file that is opened later must not take its number, and its text.
+/// Where a standard stream is closed, a file that is opened later must not take its number, and its text. Opened the
+/// other way round, so that its use still fails.
 void open_standard_streams() {
   for (const int stream : {0, 1, 2}) {
-    if (::fcntl(stream, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR);
+    if (::fcntl(stream, F_GETFD) < 0) (void)::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
   }
 }
 

@@ -44,14 +44,21 @@ void InputFiles::check_output(const std::filesystem::path& file) const {
   if (files_.contains(resolved(file))) {
     throw UsageError(file.string() + ": found an input where a result would be written, expected another -o");
   }
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  if (!std::filesystem::is_directory(folder)) {
-    throw Error(ErrorCode::file_access, file.string(), "no folder " + folder.string(), "one that exists");
+  const auto fail = [&](const std::string& found) {
+    throw Error(ErrorCode::file_access, file.string(), found, "a file that can be written");
+  };
+  std::error_code error;
+  if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error)) {
+    fail("something that is not a regular file");
   }
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder, error)) fail("no folder " + folder.string());
+  if (::access(folder.c_str(), W_OK) != 0) fail("folder " + folder.string() + ": " + std::strerror(errno));
 }
 
-FolderLock::FolderLock(const std::filesystem::path& folder)
-    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+FolderLock::FolderLock(const std::filesystem::path& folder) : folder_(folder), made_(!std::filesystem::exists(folder)) {
+  make_folder(folder);
+  descriptor_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   const std::string found = errno == EWOULDBLOCK ? "a run that goes on" : std::strerror(errno);
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -59,6 +66,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder)
 }
 
 FolderLock::~FolderLock() {
+  std::error_code not_empty;
+  if (made_) std::filesystem::remove(folder_, not_empty);
   ::close(descriptor_);
 }
 

@@ -16,24 +16,27 @@ class InputFiles {
   /// Throws Error(file_access) for a path that cannot be followed.
   explicit InputFiles(const std::vector<std::filesystem::path>& files);
 
-  /// Before the work that makes it: throws UsageError where `file` is an input, Error(file_access) where it has no
-  /// folder to lie in.
+  /// Before the work that makes it: throws UsageError where `file` is an input, Error(file_access) where something else
+  /// than a file lies, or where its folder is missing or cannot be written.
   void check_output(const std::filesystem::path& file) const;
 
  private:
   std::set<std::filesystem::path> files_;
 };
 
-/// Keeps other runs out of a folder for as long as it lives; the system lets go of it when a program is killed.
+/// Makes a folder and keeps other runs out of it for as long as it lives; the system lets go of it when a program is
+/// killed. A folder that was made and nothing was put into is removed again.
 class FolderLock {
  public:
-  /// Throws Error(file_access) where the folder is another run's.
+  /// Throws Error(file_access) where the folder cannot be made or is another run's.
   explicit FolderLock(const std::filesystem::path& folder);
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
   ~FolderLock();
 
  private:
+  std::filesystem::path folder_;
+  bool made_;
   int descriptor_;
 };
 

@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include <tessera/any_tokenizer.hpp>
+#include <tessera/core/parallel.hpp>
 #include <tessera/data/resize.hpp>
 
 #include "presets.hpp"
@@ -21,10 +22,14 @@ namespace program {
 using tessera::Index;
 using tessera::View;
 
-/// Images that encode and decode hold at a time: work for every thread in reading and writing them, little memory.
-inline Index images_at_a_time(const tessera::Config& config) {
+/// Calls f(first, count) for parts of `images` images: some for every thread to read and write at once, but no more
+/// than little memory holds.
+template <class F>
+void for_each_part(Index images, const tessera::Config& config, F&& f) {
   constexpr Index most = 64, most_bytes = Index{16} << 20;
-  return std::clamp<Index>(most_bytes / (config.image_values() * Index{sizeof(float)}), 1, most);
+  const Index in_memory = most_bytes / (config.image_values() * Index{sizeof(float)});
+  const Index part = std::max<Index>(tessera::thread_count(), std::clamp<Index>(in_memory, 1, most));
+  for (Index first = 0; first < images; first += part) f(first, std::min(part, images - first));
 }
 
 /// Options that contradict each other or are out of range: exit code 2, as for what CLI11 refuses itself.

@@ -90,7 +90,8 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
   return photographs;
 }
 
-/// Tells the training data from other data: a hash (FNV-1a) of some images and their texts, spread over all of them.
+/// Tells the training data from other data: a hash (FNV-1a) of some images, as they are decoded, and of their texts,
+/// spread over all of them.
 std::string fingerprint(const ImageSource& source, const Texts& texts, const Config& config) {
   constexpr Index most = 16;
   const Index count = source.count(), samples = std::min(most, count);
@@ -114,6 +115,7 @@ std::string fingerprint(const ImageSource& source, const Texts& texts, const Con
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
   const TrainOptions options = complete_options(a, preset.config);
+  const FolderLock lock(a.run.folder);
   check_run_folder(a.run);
   const std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
   if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
@@ -123,9 +125,6 @@ void train(const TrainArguments& a) {
   Dataset dataset(open_images(a, preset.config), !a.no_shuffle, options.seed);
   const Index count = dataset.source().count();
   const Texts texts(a.text, preset.config, count);
-  make_folder(a.run.folder);
-  const FolderLock lock(a.run.folder);
-  check_run_folder(a.run);  // again: a run may have begun here and ended since
   note_data(a.run, {{"images", count},
                     {"shuffle", !a.no_shuffle},
                     {"augment", augment_of(a)},

@@ -96,9 +96,9 @@ class TrainingRun {
   }
 
   void save() const {
-    trainer_.save_weights(model_file(arguments_.folder));
-    if (options_.ema_decay > 0) trainer_.save_averaged_weights(arguments_.folder / "ema.safetensors");
     trainer_.save_checkpoint(checkpoint_file(arguments_.folder));
+    trainer_.save_weights(model_file(arguments_.folder));
+    if (options_.ema_decay > 0) trainer_.save_averaged_weights(averaged_model_file(arguments_.folder));
   }
 
   /// Some training images beside their reconstructions, in one picture.
@@ -139,24 +139,27 @@ void check_run_folder(const RunArguments& run) {
     throw Error(ErrorCode::file_access, checkpoint_file(run.folder).string(), "the checkpoint of another run",
                 "an empty folder, or --resume to go on");
   }
-  if (std::filesystem::exists(model_file(run.folder)) && !std::filesystem::exists(log_file(run.folder))) {
-    throw Error(ErrorCode::file_access, model_file(run.folder).string(), "a model that no run in this folder made",
+  for (const auto& model : {model_file(run.folder), averaged_model_file(run.folder)}) {
+    // A run saves its checkpoint first.
+    if (std::filesystem::exists(checkpoint_file(run.folder)) || !std::filesystem::exists(model)) continue;
+    throw Error(ErrorCode::file_access, model.string(), "a model without a run's checkpoint beside it",
                 "an empty folder");
   }
 }
 
 void note_data(const RunArguments& run, const nlohmann::ordered_json& data) {
   const std::filesystem::path file = run.folder / "data.json";
-  const std::string text = data.dump() + "\n";
   if (std::filesystem::exists(checkpoint_file(run.folder)) && std::filesystem::exists(file)) {
     std::ifstream stream(file);
-    std::string before;
-    std::getline(stream, before);
-    if (before != data.dump())
-      throw Error(ErrorCode::mismatch, file.string(), before, data.dump() + ", as this run is told");
+    const auto before = nlohmann::json::parse(stream, nullptr, false);
+    for (const auto& [what, now] : data.items()) {
+      if (!before.is_object() || !before.contains(what) || before[what] == now) continue;
+      throw Error(ErrorCode::mismatch, file.string(), what + " " + before[what].dump(),
+                  now.dump() + ", as of the images and texts that this run is given");
+    }
   }
   AtomicFile whole(file);
-  whole.write(text);
+  whole.write(data.dump() + "\n");
   whole.commit();
 }
 

@@ -29,6 +29,10 @@ inline std::filesystem::path model_file(const std::filesystem::path& run) {
   return run / "model.safetensors";
 }
 
+inline std::filesystem::path averaged_model_file(const std::filesystem::path& run) {
+  return run / "ema.safetensors";
+}
+
 inline std::filesystem::path log_file(const std::filesystem::path& run) {
   return run / "log.jsonl";
 }
@@ -37,7 +41,7 @@ inline std::filesystem::path samples_folder(const std::filesystem::path& run) {
   return run / "samples";
 }
 
-/// Throws Error(file_access) if the folder holds a run that is not to be resumed, or a model that no run made.
+/// Throws Error(file_access) if the folder holds a run that is not to be resumed, or a model and no run to resume.
 void check_run_folder(const RunArguments& run);
 
 /// Notes in the folder what the images are, beside what the checkpoint knows. A run that is resumed must be given the

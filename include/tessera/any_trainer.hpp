@@ -54,8 +54,8 @@ class AnyTrainer {
     load_parameters(path, config(), parameters(), values.view());
     set_weights(std::as_const(values).view());
   }
-  /// Write model files that load without being told their Config, with an image and its tokens, which takes a tokenizer
-  /// of the weights as long. Throw Error(file_access), or bad_argument where there is no average.
+  /// Write model files that load without being told their Config, with an image and its tokens: for a moment that needs
+  /// the memory of a tokenizer. Throw Error(file_access), or bad_argument where there is no average.
   void save_weights(const std::filesystem::path& path) const { save(path, weights()); }
   void save_averaged_weights(const std::filesystem::path& path) const {
     require_average(options(), path.string());

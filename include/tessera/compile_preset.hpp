@@ -71,7 +71,7 @@ class TrainerOf final : public AnyTrainer {
   [[nodiscard]] TrainerState state() const override { return trainer_.state(); }
   void restore(const TrainerState& state) override { trainer_.restore(state); }
   [[nodiscard]] std::unique_ptr<AnyTokenizer> tokenizer(View<const float> weights) const override {
-    constexpr Index batch = 1;  // it encodes a picture or two: little memory beside training's
+    constexpr Index batch = 1;  // for a few pictures, with little memory beside training's
     return std::make_unique<TokenizerOf<configuration, B>>(Tokenizer<configuration, B>(weights, batch));
   }
 

@@ -22,7 +22,8 @@ namespace tessera {
 
 /// Encodes and decodes. After construction neither allocates memory, locks, nor throws, apart from the results that are
 /// returned as xtensor arrays and from a text of a wrong size. One tokenizer serves one thread at a time: it owns its
-/// work memory, which the system hands out where it is first used (who only encodes pays nothing for decode's).
+/// work memory. (On Linux the system hands that out where it is first used: who only encodes pays nothing for
+/// decode's.)
 template <Config config, Backend B = cpu>
 class Tokenizer {
   using S = typename B::Scalar;
@@ -299,7 +300,6 @@ class Tokenizer {
     }
   };
 
-  /// The codes' memory, then encode's and decode's, which take turns in the rest.
   static constexpr Index encode_values(Index batch) {
     BufferCounter counter;
     typename Bottleneck::template Codes<S>{}.template visit<B>(counter);
@@ -317,6 +317,7 @@ class Tokenizer {
     return size_of(values) * sizeof(S) + size_of(id_count(batch)) * sizeof(Token);
   }
 
+  /// The codes' memory, then encode's and decode's, which take turns in the rest.
   void bind_work() {
     BufferBinder<S> binder(work_.view().data());
     codes_.template visit<B>(binder);

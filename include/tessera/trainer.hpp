@@ -110,8 +110,8 @@ class Trainer {
   /// Which codes were chosen since the last revival, or in all steps where there is none.
   [[nodiscard]] CodebookUse codebook_use() const { return tessera::codebook_use(upkeep_.counts); }
 
-  /// Write model files that load without being told their Config, with an image and its tokens, which takes a tokenizer
-  /// of the weights as long. Throw Error(file_access), or bad_argument where there is no average.
+  /// Write model files that load without being told their Config, with an image and its tokens: for a moment that needs
+  /// the memory of a tokenizer. Throw Error(file_access), or bad_argument where there is no average.
   void save_weights(const std::filesystem::path& path) const { save_model(path, weights_.view()); }
   void save_averaged_weights(const std::filesystem::path& path) const {
     require_average(options_, path.string());
@@ -149,7 +149,7 @@ class Trainer {
     if (average_.size() > 0) {
       check_count("Trainer::restore", "averaged values", state.average.view().size(), average_.size());
     }
-    check_sizes("Trainer::restore", state.codebook, upkeep_);
+    check_codebook_state("Trainer::restore", state.codebook, upkeep_);
     B::upload(state.weights.view(), weights_.view());
     B::upload(state.first_moments.view(), first_moments_.view());
     B::upload(state.second_moments.view(), second_moments_.view());

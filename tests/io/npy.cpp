@@ -134,6 +134,34 @@ TEST_CASE("npy: broken headers are refused") {
   CHECK(contains(line_for_header(""), "without '{'"));
 }
 
+TEST_CASE("npy: an array that is written in parts") {
+  const TemporaryFolder folder;
+  const std::vector<float> values{1, 2, 3, 4, 5, 6};
+  const tessera::View<const float> all(values);
+  const Index shape[] = {2, 3};
+  {
+    tessera::NpyWriter<float> writer(folder / "x.npy", shape);
+    writer.write(all.first(1));
+    writer.write(all.subspan(1, 4));
+    CHECK(contains(error_line([&] { writer.commit(); }), "found 5 elements, expected as many as shape [2, 3] needs"));
+  }
+  CHECK(!std::filesystem::exists(folder / "x.npy"));
+  {
+    tessera::NpyWriter<float> writer(folder / "x.npy", shape);
+    writer.write(all);
+    CHECK(contains(error_line([&] { writer.write(all.first(1)); }), "found 7 elements"));
+  }
+  CHECK(!std::filesystem::exists(folder / "x.npy"));
+  tessera::NpyWriter<float> writer(folder / "x.npy", shape);
+  writer.write(all.first(4));
+  writer.write(all.subspan(4));
+  writer.commit();
+  tessera::write_npy<float>(folder / "y.npy", shape, all);
+  CHECK(read_bytes(folder / "x.npy") == read_bytes(folder / "y.npy"));
+  const Index wrong[] = {-1};
+  CHECK(contains(error_line([&] { tessera::NpyWriter<float>(folder / "none" / "x.npy", wrong); }), "found shape [-1]"));
+}
+
 TEST_CASE("npy: a shape that does not fit the values is not written") {
   const TemporaryFolder folder;
   const std::vector<float> values(5);

@@ -144,6 +144,36 @@ TEST_CASE("program: a text for each image, or one for all") {
   CHECK(std::filesystem::exists(out / "pairs/chelsea.png"));
 }
 
+TEST_CASE("program: more images than one part holds") {
+  const auto model = golden("tiny_tatitok_vq");
+  const TemporaryFolder out;
+  const Index copies = 17;  // of 8 images; parts are of 64
+  const auto repeat = [&]<class T>(const char* name, T) {
+    const NpyFile file(model / name);
+    std::vector<Index> shape = file.shape();
+    std::vector<T> values;
+    for (Index i = 0; i < copies; ++i) values.insert(values.end(), file.values<T>().begin(), file.values<T>().end());
+    shape[0] *= copies;
+    write_npy<T>(out / name, shape, View<const T>(values));
+  };
+  repeat("input.npy", float{});
+  repeat("text.npy", float{});
+  repeat("tokens.npy", Token{});
+  const std::string told = " --model " + quoted(model) + " ";
+  REQUIRE(run_program("encode" + told + quoted(out / "input.npy") + " -o " + quoted(out / "found.npy")).code == 0);
+  CHECK(read_bytes(out / "found.npy") == read_bytes(out / "tokens.npy"));
+  const std::string decode = "decode" + told + quoted(out / "tokens.npy") + " --text " + quoted(out / "text.npy");
+  REQUIRE(run_program(decode + " -o " + quoted(out / "decoded.npy")).code == 0);
+  const NpyFile decoded(out / "decoded.npy");
+  const View<const float> images = decoded.values<float>();
+  const std::size_t eight = images.size() / static_cast<std::size_t>(copies);
+  for (std::size_t i = eight; i < images.size(); ++i) REQUIRE(images[i] == images[i - eight]);
+  REQUIRE(run_program(decode + " -o " + quoted(out / "pictures")).code == 0);
+  CHECK(read_bytes(out / "pictures/000003.png") == read_bytes(out / "pictures/000131.png"));
+  CHECK(read_bytes(out / "pictures/000003.png") != read_bytes(out / "pictures/000130.png"));
+  CHECK_FALSE(std::filesystem::exists(out / "pictures/000136.png"));
+}
+
 TEST_CASE("program: presets that only --preset tells apart") {
   const std::string arguments =
       "encode --model " + quoted(golden("tiny_titok_vq")) + " " + quoted(golden("tiny_titok_vq") / "input.npy");

@@ -150,7 +150,9 @@ TEST_CASE("program: continuous and text-aware models train, stop and go on") {
   CHECK(std::filesystem::exists(out / "whole/samples/step_00000400.png"));
   const std::string parts = train + quoted(out / "parts") + " --resume";
   for (double limit = 0.05; steps_done(out / "parts") == 0; limit *= 1.5) {
-    run_program(parts, "timeout --preserve-status -s INT " + std::to_string(limit));
+    const Outcome stopped = run_program(parts, "timeout --preserve-status -s INT " + std::to_string(limit));
+    CAPTURE(stopped.err);
+    REQUIRE(limit < 60);
   }
   CHECK(steps_done(out / "parts") < steps);
   CHECK(run_program(parts).code == 0);
@@ -195,9 +197,10 @@ TEST_CASE("program: a run is not overwritten, nor resumed as another") {
 
 TEST_CASE("program: what a closed stderr would show does not land in the log") {
   const TemporaryFolder out;
+  // The folder's lock would be file 0, the log file 2.
   const Outcome outcome = run_program("train --preset one_token --steps 3 --sample-every 0 --data " +
                                           quoted(golden("one_token") / "input.npy") + " -o " + quoted(out.path()),
-                                      "sh -c '\"$@\" 2>&-' sh");
+                                      "sh -c '\"$@\" <&- 2>&-' sh");
   CHECK(outcome.code == 0);
   CHECK(log_of(out.path()).size() == 3);
 }
@@ -216,7 +219,7 @@ TEST_CASE("program: two runs do not share a folder") {
   CHECK(run_program(run).code == 0);
 }
 
-TEST_CASE("program: training does not replace a model that no run made") {
+TEST_CASE("program: training does not replace a model without a run") {
   const TemporaryFolder out;
   const auto model = golden("one_token") / "model.safetensors";
   const std::string before = read_bytes(model);
@@ -226,7 +229,7 @@ TEST_CASE("program: training does not replace a model that no run made") {
         run_program("train --preset one_token --steps 1 --data " + quoted(golden("one_token") / "input.npy") +
                     " --init " + quoted(model) + " -o " + quoted(out.path()) + resume);
     CHECK(outcome.code == 1);
-    CHECK(contains(outcome.err, "found a model that no run in this folder made, expected an empty folder"));
+    CHECK(contains(outcome.err, "found a model without a run's checkpoint beside it, expected an empty folder"));
   }
   CHECK(read_bytes(out / "model.safetensors") == before);
 }

@@ -151,6 +151,10 @@ TEST_CASE("program: arrays are not written over, and where a result cannot lie i
     CHECK(outcome.code == 1);
     CHECK(contains(outcome.err, "found no folder"));
   }
+  std::filesystem::create_directory(folder / "folder.npy");
+  CHECK(
+      contains(run_program(encode + quoted(folder / "folder.npy")).err, "found something that is not a regular file"));
+  CHECK(run_program("encode" + model + quoted(folder / "input.npy"), "sh -c '\"$@\" >&-' sh").code == 1);
 }
 
 TEST_CASE("program: a run's sample pictures do not become its data") {

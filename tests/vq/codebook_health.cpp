@@ -47,6 +47,10 @@ TEST_CASE("codebook_health counts what it says") {
   set(codes, 12, 3, 6, 9);  // another length of the same direction
   CHECK(codebook_health(codes, K, Metric::euclidean).duplicates == 2);
   CHECK(codebook_health(codes, K, Metric::cosine).duplicates == 3);
+  for (const Index k : {8, 9}) set(codes, k, INFINITY, 1, 2);  // dead, and nobody's duplicates
+  health = codebook_health(codes, K, Metric::cosine);
+  CHECK(health.duplicates == 3);
+  CHECK(health.dead == 4);
 }
 
 TEST_CASE("codebook_health of one code") {

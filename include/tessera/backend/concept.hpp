@@ -1,8 +1,8 @@
 // clang-format off
 // The operations that a backend implements, and nothing else. Layers are written against this list; a backend knows no
 // model. Every operation is a static member function; sizes that a kernel is compiled for come as shape<...>, the
-// others as numbers. All buffers are dense, row-major, and 64-byte aligned at their start (slices by rows need not be,
-// nor what is packed: it may lie in a file).
+// others as numbers. All buffers are dense, row-major, and 64-byte aligned at their start; slices by rows need not be,
+// nor the weights given to pack_*, which may lie in a file.
 //
 // Packing, of weights and convolutions alike, moves every value of a weight to one place and puts zeros between them: a
 // saved model's weights are read back from there (nn/forward_weights.hpp).

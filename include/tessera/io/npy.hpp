@@ -191,10 +191,7 @@ class NpyWriter {
  public:
   /// Throws Error: file_access; bad_argument for a shape that is no array's.
   NpyWriter(const std::filesystem::path& path, View<const Index> shape)
-      : path_(path.string()), shape_(shape.begin(), shape.end()), file_(path) {
-    const auto bytes = byte_count(shape, dtype_of<T>());
-    if (!bytes) throw Error(ErrorCode::bad_argument, path_, "shape " + to_string(shape), "one of an array");
-    expected_ = static_cast<std::size_t>(*bytes) / sizeof(T);
+      : path_(path.string()), shape_(shape.begin(), shape.end()), expected_(count(path_, shape)), file_(path) {
     write_header();
   }
 
@@ -212,6 +209,12 @@ class NpyWriter {
   }
 
  private:
+  static std::size_t count(const std::string& path, View<const Index> shape) {
+    const auto bytes = byte_count(shape, dtype_of<T>());
+    if (!bytes) throw Error(ErrorCode::bad_argument, path, "shape " + to_string(shape), "one of an array");
+    return static_cast<std::size_t>(*bytes) / sizeof(T);
+  }
+
   void write_header() {
     std::string sizes;
     for (const Index size : shape_) sizes += std::to_string(size) + (shape_.size() == 1 ? "," : ", ");
@@ -234,8 +237,8 @@ class NpyWriter {
 
   std::string path_;
   std::vector<Index> shape_;
+  std::size_t expected_, written_ = 0;  // elements
   AtomicFile file_;
-  std::size_t expected_ = 0, written_ = 0;  // elements
 };
 
 /// Writes an array that is all there. Throws Error(bad_argument) if `values` is not as long as the product of the

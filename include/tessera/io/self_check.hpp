@@ -78,7 +78,7 @@ inline std::vector<float> check_input(const Config& config, const Pixels& small)
   return values;
 }
 
-inline void check_sizes(const Config& config, const SelfCheck& check) {
+inline void require_sizes(const Config& config, const SelfCheck& check) {
   const Pixels& image = check.image;
   const bool codes = config.has_codes();
   check_count("self-check", "ids", check.ids.size(), codes ? config.tokens() : 0);
@@ -115,7 +115,7 @@ template <class Encode>
 SelfCheckResult run_self_check(const Config& config, const SelfCheck& check, Encode&& encode) {
   // Ids are equal or not; of the published models' latents, this is what float32's rounding can change.
   constexpr double tolerance = 2e-5;
-  detail::check_sizes(config, check);
+  detail::require_sizes(config, check);
   const SelfCheck now = detail::encode_check_image(config, check.image, encode);
   SelfCheckResult result;
   for (std::size_t i = 0; i < now.ids.size(); ++i) result.different += now.ids[i] != check.ids[i];

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 #include <vector>
 
 #include <tessera/config.hpp>
@@ -13,14 +12,14 @@
 namespace tessera {
 
 struct CodebookHealth {
-  Index duplicates = 0;  ///< of the values, or where they are compared the direction, of a lower code, which wins ties
+  Index duplicates = 0;  ///< equal to another code; where directions are compared, in direction
   Index dead = 0;        ///< without a place of their own: not finite, or zero where directions are compared
   Index untrained = 0;   ///< still within +-1 / K of 0, where training starts them
 };
 
 namespace detail {
 
-/// The codes [K, C] as the metric sees them: their directions where it is cosine.
+/// The codes [K, C] as they are compared: where the metric is cosine, their directions, rounded to float32.
 inline std::vector<float> compared_codes(View<const float> codes, std::size_t C, Metric metric) {
   std::vector<float> compared(codes.begin(), codes.end());
   if (metric != Metric::cosine) return compared;
@@ -45,16 +44,18 @@ inline CodebookHealth codebook_health(View<const float> codes, Index K, Metric m
     return std::memcmp(first + a * static_cast<Index>(C), first + b * static_cast<Index>(C), C * sizeof(float));
   };
   CodebookHealth health;
-  std::vector<Index> order(static_cast<std::size_t>(K));
-  std::iota(order.begin(), order.end(), Index{0});
+  const auto finite = [&](Index k) { return std::ranges::all_of(row(k), [](float x) { return std::isfinite(x); }); };
+  std::vector<Index> order;
+  for (Index k = 0; k < K; ++k) {
+    if (finite(k)) order.push_back(k);
+  }
   std::ranges::sort(order, [&](Index a, Index b) { return compare(a, b) < 0; });
   for (std::size_t i = 1; i < order.size(); ++i) health.duplicates += compare(order[i - 1], order[i]) == 0;
   const float bound = 1.0F / static_cast<float>(K);
   for (Index k = 0; k < K; ++k) {
-    const bool finite = std::ranges::all_of(row(k), [](float x) { return std::isfinite(x); });
     const bool zero = std::ranges::all_of(row(k), [](float x) { return x == 0; });
     const bool small = std::ranges::all_of(row(k), [&](float x) { return std::fabs(x) <= bound; });
-    health.dead += !finite || (zero && metric == Metric::cosine);
+    health.dead += !finite(k) || (zero && metric == Metric::cosine);
     health.untrained += small;
   }
   return health;

@@ -44,7 +44,7 @@ struct CodebookState {
 };
 
 /// Throws Error(bad_argument) where `state` is not of the sizes of `like`.
-inline void check_sizes(std::string_view subject, const CodebookState& state, const CodebookState& like) {
+inline void check_codebook_state(std::string_view subject, const CodebookState& state, const CodebookState& like) {
   const auto check = [&](const char* what, const auto& found, const auto& expected) {
     check_count(subject, what, found.size(), static_cast<Index>(expected.size()));
   };
