@@ -4,6 +4,7 @@
 #include <golden_models.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <tessera/io/npy.hpp>
@@ -179,6 +180,14 @@ TEST_CASE("what a model has no use for is refused") {
   state = trainer.state();
   state.codebook.recent_seen = -1;
   CHECK_THROWS_AS(trainer.restore(state), Error);
+
+  const tessera_test::TemporaryFolder folder;
+  state = trainer.state();
+  state.weights.view().front() = std::nanf("");
+  trainer.restore(state);
+  trainer.save_checkpoint(folder / "nan.safetensors");
+  CHECK(tessera_test::contains(tessera_test::error_line([&] { trainer.resume(folder / "nan.safetensors"); }),
+                               "found NaN at element 0, expected finite weights"));
 
   options.codebook.revive_every = 10;
   CHECK_THROWS_WITH_AS(Trainer<presets::tiny_titok_vae>{options},

@@ -1,6 +1,7 @@
 // tessera decode: tokens -> images.
 #include <algorithm>
 #include <cstdio>
+#include <type_traits>
 
 #include <tessera/data/model_pixels.hpp>
 #include <tessera/io/image.hpp>
@@ -24,13 +25,17 @@ struct DecodeArguments {
 
 /// Calls write(images, first, count) for all of them, some at a time.
 template <class T, class Write>
-void for_each_batch(AnyTokenizer& tokenizer, View<const T> tokens, const Texts& texts, Index images, Write&& write) {
+void for_each_batch(const DecodeArguments& a, AnyTokenizer& tokenizer, View<const T> tokens, const Texts& texts,
+                    Index images, Write&& write) {
   const Config& c = tokenizer.config();
   const Index values = c.tokens() * (c.has_codes() ? 1 : c.code_dim);
   std::vector<float> decoded;
   for_each_part(images, c, [&](Index first, Index count) {
     decoded.resize(static_cast<std::size_t>(count * c.image_values()));
-    tokenizer.decode(slice(tokens, first * values, count * values), View<float>(decoded), texts.of(first, count));
+    const View<const T> part = slice(tokens, first * values, count * values);
+    if constexpr (std::is_same_v<T, float>) require_finite(a.tokens.string(), part, first, count);
+    tokenizer.decode(part, View<float>(decoded), texts.of(first, count));
+    require_finite(a.model.path.string() + ", decoding", decoded, first, count);
     write(View<const float>(decoded), first, count);
   });
 }
@@ -50,12 +55,13 @@ void decode_tokens(const DecodeArguments& a, AnyTokenizer& tokenizer, View<const
   if (a.output.extension() == ".npy") {
     const Index shape[] = {images, c.channels, c.image.height, c.image.width};
     NpyWriter<float> file(a.output, shape);
-    for_each_batch(tokenizer, tokens, texts, images, [&](View<const float> batch, Index, Index) { file.write(batch); });
+    for_each_batch(a, tokenizer, tokens, texts, images,
+                   [&](View<const float> batch, Index, Index) { file.write(batch); });
     file.commit();
     return;
   }
   make_folder(a.output);
-  for_each_batch(tokenizer, tokens, texts, images, [&](View<const float> batch, Index done, Index count) {
+  for_each_batch(a, tokenizer, tokens, texts, images, [&](View<const float> batch, Index done, Index count) {
     parallel_for_or_throw(count, [&](Index i) {
       write_picture(a.output, done + i, c, slice(batch, i * c.image_values(), c.image_values()));
     });

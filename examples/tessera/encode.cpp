@@ -38,8 +38,12 @@ void encode_ids(const EncodeArguments& a, AnyTokenizer& tokenizer, const Inputs&
   const Index length = tokenizer.config().tokens();
   TokenTable table{.length = length, .tokens = {}, .files = {}};
   table.tokens.resize(static_cast<std::size_t>(inputs.count() * length));
+  std::vector<float> margins;
   for_each_batch(inputs, tokenizer.config(), [&](View<const float> images, Index done, Index count) {
-    tokenizer.encode(images, slice(View<Token>(table.tokens), done * length, count * length));
+    margins.resize(static_cast<std::size_t>(count * length));
+    tokenizer.encode(images, slice(View<Token>(table.tokens), done * length, count * length), margins);
+    // Of latents that are not finite, no code is the nearest.
+    require_finite(a.model.path.string() + ", distances of codes", margins, done, count);
   });
   for (Index i = 0; i < inputs.count(); ++i) table.files.push_back(inputs.name(i));
   if (!a.output.empty()) return write_tokens(a.output, table);
@@ -67,6 +71,7 @@ void encode_continuous(const EncodeArguments& a, AnyTokenizer& tokenizer, const 
     latents.resize(static_cast<std::size_t>(count * values));
     const std::vector<float> noise = a.sample ? noise_for(*a.sample, done, count, values) : std::vector<float>();
     tokenizer.encode(images, View<float>(latents), View<const float>(noise));
+    require_finite(a.model.path.string() + ", encoding", latents, done, count);
     file.write(latents);
   });
   file.commit();

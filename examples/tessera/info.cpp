@@ -128,12 +128,19 @@ void print_json(const Json& json) {
   std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-void print_misfits(const ModelArguments& model) {
-  const WeightFile file(model.path);
-  const StatedConfig stated = stated_config(file);
-  const Preset& preset =
-      model.preset.empty() ? nearest_preset(all_presets(), file, stated) : named_preset(model.preset);
-  if (!fits(file, stated, preset.config, preset.tensors())) print_json(misfits_of(file, stated, preset));
+/// The error of a file that info cannot describe, and all that does not fit where that is it.
+Json failure_of(const ModelArguments& model, const std::exception& error) {
+  Json failure{{"error", error.what()}};
+  try {
+    const WeightFile file(model.path);
+    const StatedConfig stated = stated_config(file);
+    const Preset& preset =
+        model.preset.empty() ? nearest_preset(all_presets(), file, stated) : named_preset(model.preset);
+    if (!fits(file, stated, preset.config, preset.tensors())) failure.update(misfits_of(file, stated, preset));
+  } catch (const std::exception&) {
+    // The error says it all.
+  }
+  return failure;
 }
 
 /// What the file carries to be checked: "nothing", "an image" or "broken", and why; after --verify "passed" or
@@ -154,7 +161,6 @@ Json self_check_of(const WeightFile& file, const Config& config, bool verify, An
 }
 
 Json describe(const InfoArguments& a) {
-  if (a.json) print_misfits(a.model);
   const Preset& preset = a.model.find_preset();
   const Config& c = preset.config;
   if (!a.images.empty() && !c.has_codes()) {
@@ -273,7 +279,13 @@ void check(const Json& info, bool verify) {
 }
 
 void info(const InfoArguments& a) {
-  const Json description = describe(a);
+  Json description;
+  try {
+    description = describe(a);
+  } catch (const Error& error) {
+    if (a.json) print_json(failure_of(a.model, error));
+    throw;
+  }
   if (a.json)
     print_json(description);
   else

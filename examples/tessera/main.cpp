@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include <cstdio>
+#include <iostream>
 
 #include <tessera/core/parallel.hpp>
 
@@ -26,6 +27,7 @@ void open_standard_streams() {
 
 int run(int argc, char** argv) {
   CLI::App app("Images to discrete tokens and back.");
+  app.set_version_flag("--version", "tessera " TESSERA_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
   int threads = 0;
@@ -39,7 +41,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error);
+      std::cout.flush();
+      return std::cout ? 0 : fail("standard output: found an error in writing, expected a place to write", 1);
+    }
     return fail(std::string(error.what()) + " (tessera --help lists commands and options)", 2);
   }
   tessera::set_thread_count(threads);

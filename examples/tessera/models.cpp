@@ -11,14 +11,44 @@ std::string preset_names() {
   return names;
 }
 
+namespace {
+
+constexpr const char* left_out_text = ", which this program was built without (-DTESSERA_PRESETS=all builds every one)";
+
+/// Throws Error(mismatch) where the tensors are of a preset that this program was built without.
+void check_left_out(const std::filesystem::path& path) {
+  const WeightFile file(path);
+  const std::string found = summary(config_of_tensors(file));
+  std::string names;
+  for (const LeftOutPreset& one : left_out_presets()) {
+    if (summary(one.config) == found) names.append(names.empty() ? "" : " or ").append(one.name);
+  }
+  if (names.empty()) return;
+  throw Error(ErrorCode::mismatch, path.string(), "a model of preset " + names + left_out_text,
+              "one of " + preset_names());
+}
+
+}  // namespace
+
 const Preset& named_preset(const std::string& name) {
   if (const Preset* preset = tessera::find_preset(all_presets(), name)) return *preset;
+  for (const LeftOutPreset& one : left_out_presets()) {
+    if (one.name == name) {
+      throw UsageError("--preset: found '" + name + "'" + left_out_text + ", expected one of " + preset_names());
+    }
+  }
   throw UsageError("--preset: found '" + name + "', expected one of " + preset_names());
 }
 
 const Preset& ModelArguments::find_preset() const {
   if (!preset.empty()) return named_preset(preset);
-  const std::vector<const Preset*> fitting = fitting_presets(all_presets(), path);
+  std::vector<const Preset*> fitting;
+  try {
+    fitting = fitting_presets(all_presets(), path);
+  } catch (const Error&) {
+    check_left_out(path);
+    throw;
+  }
   if (fitting.size() == 1) return *fitting.front();
   std::string names;
   for (const Preset* one : fitting) names.append(names.empty() ? "" : ", ").append(one->name);

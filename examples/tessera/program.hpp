@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <stdexcept>
@@ -21,6 +22,16 @@ namespace program {
 
 using tessera::Index;
 using tessera::View;
+
+/// Throws Error(bad_file) where a number of `subject` is NaN or infinite; values are those of images `first` and on.
+inline void require_finite(const std::string& subject, tessera::View<const float> values, Index first, Index count) {
+  const auto wrong = std::ranges::find_if_not(values, [](float x) { return std::isfinite(x); });
+  if (wrong == values.end()) return;
+  const Index image = first + (wrong - values.begin()) / (static_cast<Index>(values.size()) / count);
+  throw tessera::Error(tessera::ErrorCode::bad_file, subject,
+                       (std::isnan(*wrong) ? "NaN" : "infinity") + (" in image " + std::to_string(image)),
+                       "finite numbers");
+}
 
 /// Calls f(first, count) for parts of `images` images: some for every thread to read and write at once, but no more
 /// than little memory holds.

@@ -51,6 +51,7 @@ void reconstruct(const ReconstructArguments& a) {
   for (Index i = 0; i < inputs.count(); ++i) {
     inputs.read(i, 1, image);
     tokenizer->reconstruct(image, again, texts.of(i, 1));
+    require_finite(a.model.path.string() + ", reconstructing", again, i, 1);
     const Pixels original = to_pixels(config, image), reconstruction = to_pixels(config, again);
     const std::filesystem::path file = picture_file(inputs, i, a.output);
     write_png(file, side_by_side(original, reconstruction));

@@ -36,6 +36,7 @@ std::vector<float> Texts::of(View<const Index> items) const {
   if (!file_) return texts;
   for (const Index item : items) {
     const View<const float> text = slice(file_->values<float>(), (one_for_all_ ? 0 : item) * values_, values_);
+    require_finite(file_->path(), text, item, 1);
     texts.insert(texts.end(), text.begin(), text.end());
   }
   return texts;

@@ -20,7 +20,8 @@ class Texts {
   /// Error: file_access, bad_file, mismatch.
   Texts(const std::filesystem::path& path, const tessera::Config& config, Index images);
 
-  /// The texts of these images, [items, length, width]; empty where the model takes none.
+  /// The texts of these images, [items, length, width]; empty where the model takes none. Throws Error(bad_file) for
+  /// NaN and infinity.
   [[nodiscard]] std::vector<float> of(View<const Index> items) const;
   /// The texts of images [first, first + count).
   [[nodiscard]] std::vector<float> of(Index first, Index count) const;

@@ -147,8 +147,10 @@ void add_train(CLI::App& app, std::function<void()>& run) {
       ->required();
   add_text(c, a->text);
   c.add_option("-o,--output", a->run.folder, "the run's folder")->required();
-  c.add_flag("--resume", a->run.resume,
-             "go on from the folder's checkpoint, with the bits of a run that never stopped");
+  c.add_flag(
+      "--resume", a->run.resume,
+      "go on from the folder's checkpoint, with the bits of a run that never stopped; compares some of the images "
+      "with that run's");
   c.add_option("--init", a->init, "start from this model instead of random weights");
   c.add_option("--train", o.decoder_only,
                "all (default), or decoder: fine-tunes it while encoder, latent tokens and codes keep their values")

@@ -48,7 +48,7 @@ void check_run_folder(const RunArguments& run);
 /// same ones. Throws Error: file_access, mismatch.
 void note_data(const RunArguments& run, const nlohmann::ordered_json& data);
 
-/// Trains from where `trainer` is to the last step. SIGINT and SIGTERM end it after the step, saved.
+/// Trains from where `trainer` is to the last step. SIGINT, SIGTERM and SIGHUP end it after the step, saved.
 void run_training(const RunArguments& run, tessera::AnyTrainer& trainer, tessera::Dataset& dataset, const Texts& texts);
 
 }  // namespace program

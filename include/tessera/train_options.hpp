@@ -67,7 +67,7 @@ inline void check(const TrainOptions& o) {
   require(o.accumulate > 0 && o.accumulate <= most_images, "accumulate", number(o.accumulate), "1 to 1048576");
   require(o.schedule.steps > 0 && o.schedule.steps <= most_steps, "steps", number(o.schedule.steps), "1 to 2^40");
   require(o.schedule.warmup >= 0 && o.schedule.warmup <= most_steps, "warmup", number(o.schedule.warmup), "0 to 2^40");
-  require(o.schedule.peak > 0 && o.schedule.peak < 1e3, "learning rate", o.schedule.peak, "a number above 0");
+  require(o.schedule.peak > 0 && o.schedule.peak < 1e3, "learning rate", o.schedule.peak, "above 0, below 1000");
   require(o.schedule.final_fraction >= 0 && o.schedule.final_fraction <= 1, "final fraction of the learning rate",
           o.schedule.final_fraction, "0 to 1");
   require(o.weight_decay >= 0 && o.weight_decay < 1e6, "weight_decay", o.weight_decay, "0 to 1e6");

@@ -179,6 +179,9 @@ TEST_CASE("model file: aliases, statistics, averages and optimizer state stand b
   CHECK(role(more, "ema_model.latent_tokens") == TensorRole::averaged);
   CHECK(role(more, "optimizer.state.0.exp_avg") == TensorRole::optimizer);
   CHECK(role(more, "quantize.embed_prob") == TensorRole::statistics);
+  CHECK(role(more, "step") == TensorRole::optimizer);
+  CHECK(role(more, "step_embedding.weight") == TensorRole::weight);  // which nobody knows
+  CHECK(role(more, "codebook.proj.weight") == TensorRole::weight);
 }
 
 TEST_CASE("model file: weights under a prefix, and averages where there is nothing else") {
@@ -192,6 +195,12 @@ TEST_CASE("model file: weights under a prefix, and averages where there is nothi
   for (auto& [name, tensor] : zeros) std::ranges::fill(tensor.values, 0.0F);
   Tensors both = renamed(tensors, "module.");
   both.merge(renamed(zeros, "ema."));
+  CHECK(loaded(both) == expected);
+  both = renamed(tensors, "module.");
+  both.merge(renamed(zeros, "module.ema_model."));
+  CHECK(loaded(both) == expected);
+  both = tensors;
+  both.merge(renamed(zeros, "model.ema."));
   CHECK(loaded(both) == expected);
   both = renamed(tensors, "module.");
   both["module.encoder.model.0.weight"] = tensors.at("encoder.ln_pre.weight");

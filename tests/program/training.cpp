@@ -4,6 +4,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -203,6 +205,33 @@ TEST_CASE("program: what a closed stderr would show does not land in the log") {
                                       "sh -c '\"$@\" <&- 2>&-' sh");
   CHECK(outcome.code == 0);
   CHECK(log_of(out.path()).size() == 3);
+}
+
+TEST_CASE("program: a damaged checkpoint is not gone on from") {
+  const TemporaryFolder out;
+  const std::string run = "train --preset one_token --steps 2 --sample-every 0 --data " +
+                          quoted(golden("one_token") / "input.npy") + " -o " + quoted(out.path());
+  REQUIRE(run_program(run).code == 0);
+  const auto file = out / "checkpoint.safetensors";
+  const std::string whole = read_bytes(file), model = read_bytes(out / "model.safetensors");
+  const auto resumed_with = [&](const std::string& from, const std::string& to) {
+    std::string bytes = whole;
+    REQUIRE(bytes.find(from) != std::string::npos);
+    bytes.replace(bytes.find(from), from.size(), to);
+    std::uint64_t length;
+    std::memcpy(&length, bytes.data(), sizeof length);
+    length += to.size() - from.size();
+    std::memcpy(bytes.data(), &length, sizeof length);
+    write_bytes(file, bytes);
+    const Outcome outcome = run_program(run + " --resume");
+    CHECK(outcome.code == 1);
+    CHECK(outcome.one_line_error());
+    CHECK(read_bytes(out / "model.safetensors") == model);
+    return outcome.err;
+  };
+  CHECK(contains(resumed_with(R"("tessera.step":"2")", R"("tessera.step":"3")"), "found step 3, expected at most 2"));
+  const std::string option = R"(\"batch_size\":)", deep = std::string(100000, '[') + std::string(100000, ']');
+  CHECK(contains(resumed_with(option, option + deep + R"(,\"y\":)"), "found option batch_size [...], expected 8"));
 }
 
 TEST_CASE("program: two runs do not share a folder") {

@@ -1,6 +1,9 @@
 // A line of its own for each way in which a model's file can be wrong, and what the doctor says beside it.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
+#include <cmath>
+#include <limits>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -161,6 +164,62 @@ TEST_CASE("program: info --json lists all that does not fit") {
   CHECK(json.at("misshapen").size() == 2);
   CHECK(json.at("unknown").size() == 2);
   CHECK(json.at("preset") == "tiny_titok_legacy");
+  CHECK(info.err == "tessera: " + json.at("error").get<std::string>() + "\n");
+  const TemporaryFolder folder;
+  write_bytes(folder / "model.safetensors", "short");
+  const auto broken = nlohmann::json::parse(run_program("info --json " + quoted(folder.path())).out);
+  CHECK(contains(broken.at("error").get<std::string>(), "model.safetensors"));
+}
+
+TEST_CASE("program: numbers that are not finite do not become tokens or pictures") {
+  const TemporaryFolder out;
+  const auto poisoned = [&](const std::filesystem::path& from, const char* name, float value) {
+    const NpyFile file(from);
+    std::vector<float> values(file.values<float>().begin(), file.values<float>().end());
+    values[values.size() - 1] = value;  // of the last image
+    write_npy<float>(out / name, file.shape(), View<const float>(values));
+    return quoted(out / name);
+  };
+  const auto vae = golden("tiny_titok_vae"), text_aware = golden("tiny_tatitok_vq");
+  REQUIRE(run_program("encode --model " + quoted(vae) + " " + quoted(vae / "input.npy") + " -o " +
+                      quoted(out / "latents.npy"))
+              .code == 0);
+  const std::string latents = poisoned(out / "latents.npy", "nan.npy", std::nanf(""));
+  const std::string text = poisoned(text_aware / "text.npy", "text.npy", std::numeric_limits<float>::infinity());
+  Tensors tensors("tiny_titok_vq");
+  for (auto& [name, tensor] : tensors.list) {
+    for (float& x : tensor.values) x *= 1e20F;
+  }
+  std::filesystem::create_directory(out / "huge");
+  tensors.write(out / "huge/model.safetensors");
+  const std::string huge = " --preset tiny_titok_vq --model " + quoted(out / "huge") + " ";
+  const std::string to = " -o " + quoted(out / "out.npy"), golden_vq = quoted(golden("tiny_titok_vq") / "tokens.npy");
+  const struct {
+    std::string arguments, says;
+  } cases[] = {
+      {"decode --model " + quoted(vae) + " " + latents + to, "nan.npy: found NaN in image 7, expected finite numbers"},
+      {"decode --model " + quoted(text_aware) + " --text " + text + " " + quoted(text_aware / "tokens.npy") + to,
+       "text.npy: found infinity in image 7"},
+      {"encode" + huge + quoted(golden("tiny_titok_vq") / "input.npy") + to, "huge, distances of codes: found NaN"},
+      {"decode" + huge + golden_vq + to, "huge, decoding: found NaN in image 0"},
+  };
+  for (const auto& wrong : cases) {
+    CAPTURE(wrong.arguments);
+    const Outcome outcome = run_program(wrong.arguments);
+    CAPTURE(outcome.err);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.one_line_error());
+    CHECK(contains(outcome.err, wrong.says));
+    CHECK_FALSE(std::filesystem::exists(out / "out.npy"));
+  }
+}
+
+TEST_CASE("program: a pipe is no file") {
+  const TemporaryFolder folder;
+  REQUIRE(::mkfifo((folder / "model.safetensors").c_str(), 0600) == 0);
+  const Outcome outcome = run_program("info " + quoted(folder / "model.safetensors"), "timeout 20");
+  CHECK(outcome.code == 1);
+  CHECK(contains(outcome.err, "found not a regular file"));
 }
 
 TEST_CASE("program: info says what the codebook and the rest of the file are") {

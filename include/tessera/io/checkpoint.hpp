@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tessera/io/model_file.hpp>
@@ -43,14 +44,14 @@ inline const std::string& checkpoint_metadata(const SafetensorsFile& file, const
 
 /// A run goes on with its own options: others would make it another run.
 inline void check_options(const SafetensorsFile& file, const TrainOptions& options) {
-  const nlohmann::json saved = nlohmann::json::parse(checkpoint_metadata(file, options_key), nullptr, false).flatten();
+  const nlohmann::json saved = nlohmann::json::parse(checkpoint_metadata(file, options_key), nullptr, false);
   const nlohmann::json wanted = nlohmann::json(options).flatten();
   for (const auto& [name, value] : wanted.items()) {
-    if (!saved.contains(name) || saved[name] != value) {
-      throw Error(ErrorCode::mismatch, file.path(),
-                  "option " + name.substr(1) + " " + (saved.contains(name) ? saved[name].dump() : "missing"),
-                  value.dump() + ", as this run is told");
-    }
+    const nlohmann::json::json_pointer option(name);
+    if (saved.contains(option) && saved[option] == value) continue;
+    throw Error(ErrorCode::mismatch, file.path(),
+                "option " + name.substr(1) + " " + (saved.contains(option) ? short_dump(saved[option]) : "missing"),
+                value.dump() + ", as this run is told");
   }
 }
 
@@ -107,6 +108,13 @@ inline void load_checkpoint(const std::filesystem::path& path, const Config& con
       },
       read);
   state.step = detail::checkpoint_step(file);
+  if (state.step > options.schedule.steps) {
+    throw Error(ErrorCode::bad_file, file.path(), "step " + std::to_string(state.step),
+                "at most " + std::to_string(options.schedule.steps));
+  }
+  for (const Parameter& p : parameters) {
+    check_finite(file.path(), p.name, slice(std::as_const(state.weights).view(), p.offset, p.dims.count()));
+  }
   const auto negative = [](std::int64_t n) { return n < 0; };
   if (negative(state.codebook.recent_seen) || std::ranges::any_of(state.codebook.counts, negative)) {
     throw Error(ErrorCode::bad_file, file.path(), "a negative count of latents or codes", "counts from 0 on");

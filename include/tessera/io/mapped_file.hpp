@@ -23,7 +23,7 @@ class MappedFile {
  public:
   /// Throws Error(file_access) if the path cannot be opened or is not a regular file.
   explicit MappedFile(const std::filesystem::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe's end is not waited for
     if (descriptor < 0) fail(path, std::strerror(errno));
     struct stat status {};
     const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);

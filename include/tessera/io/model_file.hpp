@@ -58,8 +58,8 @@ inline Error misfit(const WeightFile& file, const StatedConfig& stated, const Co
   return {ErrorCode::mismatch, file.path(), text, expected};
 }
 
-/// Throws Error(bad_file) that names the tensor if a value is NaN or infinite.
-inline void check_finite(const StoredTensor& tensor, View<const float> values) {
+/// Throws Error(bad_file) that names the tensor of a file if a value is NaN or infinite.
+inline void check_finite(const std::string& file, const std::string& tensor, View<const float> values) {
   constexpr Index step = Index{1} << 18;
   const Index count = static_cast<Index>(values.size());
   std::atomic<bool> finite = true;
@@ -72,7 +72,7 @@ inline void check_finite(const StoredTensor& tensor, View<const float> values) {
   });
   for (std::size_t i = 0; !finite && i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
-    throw Error(ErrorCode::bad_file, tensor.file->path() + ": '" + tensor.info->name + "'",
+    throw Error(ErrorCode::bad_file, file + ": '" + tensor + "'",
                 (std::isnan(values[i]) ? "NaN" : "infinity") + (" at element " + std::to_string(i)), "finite weights");
   }
 }
@@ -97,7 +97,7 @@ class ModelSource {
       last_->file->read_float32(*last_->info, widened_);
       values = widened_;
     }
-    check_finite(*last_, values);
+    check_finite(last_->file->path(), last_->info->name, values);
     return values;
   }
 

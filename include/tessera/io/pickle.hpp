@@ -26,12 +26,19 @@ inline bool is_pickle(View<const std::byte> bytes) {
   return bytes.size() >= 2 && bytes[0] == std::byte{0x80} && bytes[1] >= std::byte{2} && bytes[1] <= std::byte{5};
 }
 
+/// For a shell.
+inline std::string quoted(std::string_view text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
 [[noreturn]] inline void refuse_pickle(std::string_view file) {
   throw Error(ErrorCode::bad_file, file, "a PyTorch pickle, which can run code when it is read",
               "safetensors (convert it: python3 -c \"import sys, torch, safetensors.torch as s; "
               "d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); "
               "s.save_file({k: v.clone().contiguous() for k, v in d.get('state_dict', d).items()}, sys.argv[2])\" " +
-                  std::string(file) + " model.safetensors)");
+                  quoted(file) + " model.safetensors)");
 }
 
 }  // namespace tessera::detail

@@ -62,7 +62,7 @@ class PublishedComparison {
     check(model + "vit_enc_model_size", size_name(c.encoder));
     check(model + "vit_dec_model_size", size_name(c.decoder));
     check("/dataset/preprocessing/crop_size", c.image.height);
-    check("/dataset/preprocessing/crop_size", c.image.width);
+    if (c.image.width != c.image.height) check("/dataset/preprocessing/crop_size", c.image.width);
     if (c.has_codes()) {
       check(model + "codebook_size", c.codebook_size);
       check(model + "use_l2_norm", c.metric == Metric::cosine);
@@ -77,9 +77,12 @@ class PublishedComparison {
  private:
   void check(const std::string& pointer, const nlohmann::json& expected, const nlohmann::json& fallback = {}) {
     const nlohmann::json::json_pointer field(pointer);
-    const nlohmann::json& found = published_.contains(field) ? published_.at(field) : fallback;
+    const bool stated = published_.contains(field);
+    const nlohmann::json& found = stated ? published_.at(field) : fallback;
     if (found.is_null() || found == expected) return;
-    differences_.push_back(field.back() + " " + short_dump(found) + " instead of " + short_dump(expected));
+    const std::string text = stated ? field.back() + " " + short_dump(found)
+                                    : "no " + field.back() + ", which means " + short_dump(found) + ",";
+    differences_.push_back(text + " instead of " + short_dump(expected));
   }
 
   const nlohmann::json& published_;

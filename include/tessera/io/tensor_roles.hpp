@@ -31,15 +31,16 @@ inline bool is_one_of(std::string_view name, View<const std::string_view> starts
 
 /// Averages as the usual trainers name them, and as tessera's checkpoints do.
 inline bool is_averaged_name(std::string_view name) {
-  constexpr std::array<std::string_view, 5> starts{"ema_model.", "ema.", "model_ema.", "module.ema", "average."};
+  constexpr std::array<std::string_view, 6> starts{"ema_model.", "ema.",      "model_ema.",
+                                                   "module.ema", "model.ema", "average."};
   return is_one_of(name, starts);
 }
 
 inline bool is_optimizer_name(std::string_view name) {
-  constexpr std::array<std::string_view, 12> starts{"optimizer",      "optim.",      "exp_avg",   "first_moment.",
-                                                    "second_moment.", "codebook.",   "scheduler", "lr_scheduler",
-                                                    "step",           "global_step", "epoch",     "loss_scaler"};
-  return is_one_of(name, starts);
+  constexpr std::array<std::string_view, 12> starts{
+      "optimizer",       "optim.",        "exp_avg",   "first_moment.", "second_moment.", "codebook.counts",
+      "codebook.recent", "codebook.ema_", "scheduler", "lr_scheduler",  "loss_scaler",    "global_step"};
+  return is_one_of(name, starts) || name == "step" || name == "epoch";
 }
 
 /// "encoder.model.3.bias", "decoder.model.0.weight".
@@ -76,6 +77,7 @@ class TensorNames {
       const std::string_view own = name.substr(prefix_.size());
       if (detail::is_alias_name(own)) return TensorRole::alias;
       if (own == "quantize.embed_prob") return TensorRole::statistics;
+      if (!detail::is_averaged_name(prefix_) && detail::is_averaged_name(own)) return TensorRole::averaged;
       if (!prefix_.empty()) return TensorRole::weight;
     }
     if (detail::is_averaged_name(name)) return TensorRole::averaged;

@@ -36,6 +36,7 @@ inline std::filesystem::path weights_in_folder(const std::filesystem::path& fold
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     if (is_pickle_name(entry.path())) pickles.push_back(entry.path());
   }
+  if (error) throw Error(ErrorCode::file_access, folder.string(), error.message(), "a folder that can be read");
   if (!pickles.empty()) refuse_pickle(std::ranges::min(pickles).string());
   throw Error(ErrorCode::file_access, folder.string(), "no model.safetensors",
               "a folder with model.safetensors, or with model.safetensors.index.json and its shards");
