@@ -1,0 +1,89 @@
+// 3 x 3 convolution of images [batch, C, H, W] with zero padding 1 and as many channels out as in, one call per value.
+#pragma once
+
+#include <tessera/backend/thrust/launch.hpp>
+
+namespace tessera::thrust_detail {
+
+template <Index C, Index H, Index W>
+struct Conv3x3 {
+  const float* x;
+  const float* weight;
+  const float* bias;
+  float* y;
+
+  /// y[b, o, h, w] = bias[o] + the sum over c, i, j of weight[o, c, i, j] * x[b, c, h + i - 1, w + j - 1].
+  TESSERA_HOST_DEVICE void operator()(Index at) const {
+    const Index w = at % W, h = at / W % H, o = at / W / H % C, b = at / W / H / C;
+    float sum = bias[o];
+    for (Index c = 0; c < C; ++c) {
+      for (Index i = larger(h - 1, 0); i <= smaller(h + 1, H - 1); ++i) {
+        for (Index j = larger(w - 1, 0); j <= smaller(w + 1, W - 1); ++j) {
+          sum += weight[((o * C + c) * 3 + i - h + 1) * 3 + j - w + 1] * x[((b * C + c) * H + i) * W + j];
+        }
+      }
+    }
+    y[at] = sum;
+  }
+};
+
+template <Index C, Index H, Index W>
+struct Conv3x3InputGradient {
+  const float* weight;
+  const float* dy;
+  float* dx;
+
+  /// As forward, the window turned around and the channels exchanged.
+  TESSERA_HOST_DEVICE void operator()(Index at) const {
+    const Index w = at % W, h = at / W % H, c = at / W / H % C, b = at / W / H / C;
+    float sum = 0;
+    for (Index o = 0; o < C; ++o) {
+      for (Index i = larger(h - 1, 0); i <= smaller(h + 1, H - 1); ++i) {
+        for (Index j = larger(w - 1, 0); j <= smaller(w + 1, W - 1); ++j) {
+          sum += weight[((o * C + c) * 3 + h - i + 1) * 3 + w - j + 1] * dy[((b * C + o) * H + i) * W + j];
+        }
+      }
+    }
+    dx[at] = sum;
+  }
+};
+
+/// Of weight (o, c, i, j) and pixel t of the batch.
+template <Index C, Index H, Index W>
+struct Conv3x3WeightTerm {
+  const float* x;
+  const float* dy;
+
+  TESSERA_HOST_DEVICE double operator()(Index tap, Index t) const {
+    const Index w = t % W, h = t / W % H, b = t / W / H;
+    const Index j = w + tap % 3 - 1, i = h + tap / 3 % 3 - 1, c = tap / 9 % C, o = tap / 9 / C;
+    if (i < 0 || i >= H || j < 0 || j >= W) return 0;
+    return static_cast<double>(x[((b * C + c) * H + i) * W + j] * dy[((b * C + o) * H + h) * W + w]);
+  }
+};
+
+template <Index C, Index H, Index W>
+struct Conv3x3BiasTerm {
+  const float* dy;
+  TESSERA_HOST_DEVICE double operator()(Index o, Index t) const {
+    return static_cast<double>(dy[(t / (H * W) * C + o) * H * W + t % (H * W)]);
+  }
+};
+
+template <class System>
+struct Conv3x3Ops {
+  template <Index C, Index H, Index W>
+  static void conv3x3(Shape<C, H, W>, Index batch, View<const float> x, View<const float> weight,
+                      View<const float> bias, View<float> y) {
+    launch<System>(batch * C * H * W, Conv3x3<C, H, W>{x.data(), weight.data(), bias.data(), y.data()});
+  }
+  template <Index C, Index H, Index W>
+  static void conv3x3_backward(Shape<C, H, W>, Index batch, View<const float> x, View<const float> weight,
+                               View<const float> dy, View<float> dx, View<float> dweight, View<float> dbias) {
+    launch<System>(batch * C * H * W, Conv3x3InputGradient<C, H, W>{weight.data(), dy.data(), dx.data()});
+    add_sums<System>(C * C * 9, batch * H * W, Conv3x3WeightTerm<C, H, W>{x.data(), dy.data()}, dweight.data());
+    add_sums<System>(C, batch * H * W, Conv3x3BiasTerm<C, H, W>{dy.data()}, dbias.data());
+  }
+};
+
+}  // namespace tessera::thrust_detail

@@ -1,0 +1,98 @@
+// y = (x - mean) * rstd * weight + bias, row by row. Ba et al. 2016, arXiv:1607.06450. Sums in double: the kernels wait
+// for memory, not for these.
+#pragma once
+
+#include <tessera/backend/thrust/launch.hpp>
+
+namespace tessera::thrust_detail {
+
+template <Index D>
+struct LayerNormRow {
+  const float* x;
+  const float* weight;
+  const float* bias;
+  float* y;
+  float* mean;  // these two: null where nobody reads them
+  float* rstd;
+
+  TESSERA_HOST_DEVICE void operator()(Index r) const {
+    const float* row = x + r * D;
+    double sum = 0;
+    for (Index i = 0; i < D; ++i) sum += static_cast<double>(row[i]);
+    const float average = static_cast<float>(sum / D);
+    double squares = 0;
+    for (Index i = 0; i < D; ++i) {
+      const double difference = static_cast<double>(row[i]) - static_cast<double>(average);
+      squares += difference * difference;
+    }
+    const float scale = static_cast<float>(1 / sqrt(squares / D + 1e-5));
+    for (Index i = 0; i < D; ++i) y[r * D + i] = (row[i] - average) * scale * weight[i] + bias[i];
+    if (mean != nullptr) mean[r] = average;
+    if (rstd != nullptr) rstd[r] = scale;
+  }
+};
+
+/// With n = (x - mean) * rstd and g = dy * weight: dx += rstd * (g - mean(g) - n * mean(g n)).
+template <Index D>
+struct LayerNormBackwardRow {
+  const float* x;
+  const float* weight;
+  const float* mean;
+  const float* rstd;
+  const float* dy;
+  float* dx;
+
+  TESSERA_HOST_DEVICE void operator()(Index r) const {
+    double sum_g = 0;
+    double sum_gn = 0;
+    for (Index i = r * D; i < (r + 1) * D; ++i) {
+      const double g = static_cast<double>(dy[i] * weight[i - r * D]);
+      sum_g += g;
+      sum_gn += g * static_cast<double>((x[i] - mean[r]) * rstd[r]);
+    }
+    const float mean_g = static_cast<float>(sum_g / D);
+    const float mean_gn = static_cast<float>(sum_gn / D);
+    for (Index i = r * D; i < (r + 1) * D; ++i) {
+      dx[i] += rstd[r] * (dy[i] * weight[i - r * D] - mean_g - (x[i] - mean[r]) * rstd[r] * mean_gn);
+    }
+  }
+};
+
+/// Of weight i and row r: dy * n.
+template <Index D>
+struct LayerNormWeightTerm {
+  const float* x;
+  const float* mean;
+  const float* rstd;
+  const float* dy;
+
+  TESSERA_HOST_DEVICE double operator()(Index i, Index r) const {
+    return static_cast<double>(dy[r * D + i] * ((x[r * D + i] - mean[r]) * rstd[r]));
+  }
+};
+
+template <Index D>
+struct LayerNormBiasTerm {
+  const float* dy;
+  TESSERA_HOST_DEVICE double operator()(Index i, Index r) const { return static_cast<double>(dy[r * D + i]); }
+};
+
+template <class System>
+struct LayerNormOps {
+  template <Index D>
+  static void layer_norm(Shape<D>, Index rows, View<const float> x, View<const float> weight, View<const float> bias,
+                         View<float> y, View<float> mean, View<float> rstd) {
+    launch<System>(rows, LayerNormRow<D>{x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data()});
+  }
+  template <Index D>
+  static void layer_norm_backward(Shape<D>, Index rows, View<const float> x, View<const float> weight,
+                                  View<const float> mean, View<const float> rstd, View<const float> dy, View<float> dx,
+                                  View<float> dweight, View<float> dbias) {
+    launch<System>(rows,
+                   LayerNormBackwardRow<D>{x.data(), weight.data(), mean.data(), rstd.data(), dy.data(), dx.data()});
+    add_sums<System>(D, rows, LayerNormWeightTerm<D>{x.data(), mean.data(), rstd.data(), dy.data()}, dweight.data());
+    add_sums<System>(D, rows, LayerNormBiasTerm<D>{dy.data()}, dbias.data());
+  }
+};
+
+}  // namespace tessera::thrust_detail

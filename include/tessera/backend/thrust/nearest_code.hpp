@@ -1,0 +1,65 @@
+// ids[r] = argmin_k |z[r] - codes[k]|^2, the lowest k on a tie; one call per row, sixteen codes at a time: plain loops
+// for Thrust's OpenMP system.
+#pragma once
+
+#include <limits>
+
+#include <tessera/backend/thrust/launch.hpp>
+#include <tessera/backend/thrust/panels.hpp>
+
+namespace tessera::thrust_detail {
+
+template <Index K, Index C>
+struct NearestCode {
+  const float* z;
+  const float* packed;  // panels of codes
+  Token* ids;
+  float* margins;  // or null
+
+  TESSERA_HOST_DEVICE void operator()(Index r) const {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    float nearest = infinity;
+    float second = infinity;
+    Index id = 0;
+    for (Index first = 0; first < K; first += panel_columns) {
+      float distances[panel_columns] = {};
+      for (Index c = 0; c < C; ++c) {
+        for (Index j = 0; j < panel_columns; ++j) {
+          const float difference = z[r * C + c] - packed[first * C + c * panel_columns + j];
+          distances[j] += difference * difference;
+        }
+      }
+      for (Index j = 0; j < smaller(panel_columns, K - first); ++j) {
+        if (distances[j] < nearest) {
+          second = nearest;
+          nearest = distances[j];
+          id = first + j;
+        } else if (distances[j] < second) {
+          second = distances[j];
+        }
+      }
+    }
+    ids[r] = static_cast<Token>(id);
+    if (margins != nullptr) margins[r] = second - nearest;
+  }
+};
+
+template <class System>
+struct NearestCodeOps {
+  template <Index K, Index C>
+  static constexpr Index packed_codes_size(Shape<K, C>) {
+    return PackPanels<C, K>::size;
+  }
+  template <Index K, Index C>
+  static void pack_codes(Shape<K, C>, View<const float> codes, View<float> packed) {
+    using Pack = PackPanels<C, K>;
+    launch<System>(Pack::size, Pack{codes.data(), C, 1, packed.data()});
+  }
+  template <Index K, Index C>
+  static void nearest_code(Shape<K, C>, Index rows, View<const float> z, View<const float> packed, View<Token> ids,
+                           View<float> margins) {
+    launch<System>(rows, NearestCode<K, C>{z.data(), packed.data(), ids.data(), margins.data()});
+  }
+};
+
+}  // namespace tessera::thrust_detail

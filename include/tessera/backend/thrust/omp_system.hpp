@@ -1,0 +1,49 @@
+// Thrust's OpenMP device system: the functors that a GPU would run, on this machine's own threads.
+#pragma once
+
+#include <thrust/for_each.h>
+#include <thrust/iterator/counting_iterator.h>
+#include <thrust/system/omp/execution_policy.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include <vector>
+
+#include <tessera/backend/host_memory.hpp>
+#include <tessera/core/parallel.hpp>
+
+#ifndef _OPENMP
+#error "Thrust's OpenMP system needs OpenMP: compile with -fopenmp, or link the target tessera::thrust_host."
+#endif
+
+namespace tessera::thrust_detail {
+
+struct OmpSystem {
+  using Memory = HostMemory<float>;
+
+  template <class F>
+  static void for_each(Index count, const F& f) {
+    const Threads threads;
+    ::thrust::for_each_n(::thrust::omp::par, ::thrust::counting_iterator<Index>(0), count, f);
+  }
+
+  /// Values on the host.
+  static std::vector<double> read(View<const double> there) { return {there.begin(), there.end()}; }
+
+ private:
+  /// Thrust asks OpenMP how many threads to use; set_thread_count holds here too.
+  class Threads {
+   public:
+    Threads() { omp_set_num_threads(thread_count()); }
+    ~Threads() { omp_set_num_threads(before_); }
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+
+   private:
+    int before_ = omp_get_max_threads();
+  };
+};
+
+}  // namespace tessera::thrust_detail
