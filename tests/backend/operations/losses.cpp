@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/losses.hpp>
-
 #include <tessera/backend/reference/losses.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/losses.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::LossesOps<xsimd::default_arch>;
 using Reference = reference_detail::LossesOps<double>;
 
 template <class T>
@@ -41,7 +39,7 @@ Result<T> run(Index size) {
 
 void check(Index size) {
   CAPTURE(size);
-  const auto found = run<Cpu, float>(size);
+  const auto found = run<Tested, float>(size);
   const auto expected = run<Reference, double>(size);
   for (std::size_t i = 0; i < expected.sums.size(); ++i) {
     CHECK(found.sums[i] == doctest::Approx(expected.sums[i]).epsilon(3e-7));
@@ -55,20 +53,20 @@ void check(Index size) {
 
 }  // namespace
 
-TEST_CASE("cpu losses agree with the reference") {
+TEST_CASE("losses agree with the reference") {
   cases::losses([](Index size) { check(size); });
   check(65 * 1024 + 17);
   check(200'000);
 }
 
-TEST_CASE("cpu losses have the same bits for every number of threads") {
+TEST_CASE("losses have the same bits for every number of threads") {
   check_threads([] {
     std::vector<float> bits;  // every sum as the float above it and what that misses
-    for (double sum : run<Cpu, float>(200'000).sums) {
+    for (double sum : run<Tested, float>(200'000).sums) {
       bits.push_back(static_cast<float>(sum));
       bits.push_back(static_cast<float>(sum - static_cast<double>(bits.back())));
     }
     return bits;
   });
-  check_threads([] { return run<Cpu, float>(50'001).dz; });
+  check_threads([] { return run<Tested, float>(50'001).dz; });
 }

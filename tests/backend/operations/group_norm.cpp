@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/group_norm.hpp>
-
 #include <tessera/backend/reference/group_norm.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/group_norm.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::GroupNormOps<xsimd::default_arch>;
 using Reference = reference_detail::GroupNormOps<double>;
 
 template <class T>
@@ -39,7 +37,7 @@ void check(Shape<C, G> size, Index batch, Index pixels) {
   CAPTURE(C);
   CAPTURE(G);
   CAPTURE(pixels);
-  const auto found = run<Cpu, float>(size, batch, pixels);
+  const auto found = run<Tested, float>(size, batch, pixels);
   const auto expected = run<Reference, double>(size, batch, pixels);
   CHECK(distance(found.y, expected.y) < 1e-5);
   CHECK(distance(found.mean, expected.mean) < 1e-6);
@@ -51,44 +49,44 @@ void check(Shape<C, G> size, Index batch, Index pixels) {
 
 }  // namespace
 
-TEST_CASE("cpu group norm agrees with the reference") {
+TEST_CASE("group norm agrees with the reference") {
   cases::group_norm([](auto size, Index batch, Index pixels) { check(size, batch, pixels); });
   check(shape<128, 32>, 1, 300);
   check(shape<64, 32>, 2, 2000);
   check(shape<6, 3>, 1, 5000);
 }
 
-TEST_CASE("cpu group norm in place and without statistics gives the same values") {
+TEST_CASE("group norm in place and without statistics gives the same values") {
   auto y = random_values(2 * 70 * 36, 1);
-  Cpu::group_norm_silu(shape<36, 4>, 2, 70, y, random_values(36, 2), random_values(36, 3), y, {}, {});
-  CHECK(same_bits(y, run<Cpu, float>(shape<36, 4>, 2, 70).y));
+  Tested::group_norm_silu(shape<36, 4>, 2, 70, y, random_values(36, 2), random_values(36, 3), y, {}, {});
+  CHECK(same_bits(y, run<Tested, float>(shape<36, 4>, 2, 70).y));
 }
 
-TEST_CASE("cpu group norm of maps far from zero") {
+TEST_CASE("group norm of maps far from zero") {
   auto x = random_values(500 * 12, 1);
   for (float& value : x) value += 1000.0F;
   const std::vector<float> weight(12, 1.0F);
   const std::vector<float> bias(12, 0.0F);
   auto y = poisoned<float>(500 * 12);
   auto expected = poisoned<double>(500 * 12);
-  Cpu::group_norm_silu(shape<12, 3>, 1, 500, x, weight, bias, y, {}, {});
+  Tested::group_norm_silu(shape<12, 3>, 1, 500, x, weight, bias, y, {}, {});
   Reference::group_norm_silu(shape<12, 3>, 1, 500, as<double>(x), as<double>(weight), as<double>(bias), expected, {},
                              {});
   CHECK(distance(y, expected) < 2e-4);
 }
 
-TEST_CASE("cpu group norm has the same bits for every number of threads, and for an image alone") {
-  check_threads([] { return run<Cpu, float>(shape<48, 8>, 2, 3000).y; });
-  check_threads([] { return run<Cpu, float>(shape<48, 8>, 2, 3000).dx; });
-  check_threads([] { return run<Cpu, float>(shape<48, 8>, 2, 3000).dweight; });
-  check_threads([] { return run<Cpu, float>(shape<48, 8>, 2, 3000).dbias; });
+TEST_CASE("group norm has the same bits for every number of threads, and for an image alone") {
+  check_threads([] { return run<Tested, float>(shape<48, 8>, 2, 3000).y; });
+  check_threads([] { return run<Tested, float>(shape<48, 8>, 2, 3000).dx; });
+  check_threads([] { return run<Tested, float>(shape<48, 8>, 2, 3000).dweight; });
+  check_threads([] { return run<Tested, float>(shape<48, 8>, 2, 3000).dbias; });
   auto x = random_values(2 * 300 * 48, 1);
   auto both = poisoned<float>(2 * 300 * 48);
   auto second = poisoned<float>(300 * 48);
   const auto weight = random_values(48, 2);
   const auto bias = random_values(48, 3);
-  Cpu::group_norm_silu(shape<48, 8>, 2, 300, x, weight, bias, both, {}, {});
-  Cpu::group_norm_silu(shape<48, 8>, 1, 300, std::span(x).last(300 * 48), weight, bias, second, {}, {});
+  Tested::group_norm_silu(shape<48, 8>, 2, 300, x, weight, bias, both, {}, {});
+  Tested::group_norm_silu(shape<48, 8>, 1, 300, std::span(x).last(300 * 48), weight, bias, second, {}, {});
   both.erase(both.begin(), both.begin() + 300 * 48);
   CHECK(same_bits(second, both));
 }

@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/optimizer.hpp>
-
 #include <tessera/backend/reference/optimizer.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/losses.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::OptimizerOps<xsimd::default_arch>;
 using Reference = reference_detail::OptimizerOps<double>;
 
 /// parameter, first moment, second moment, moving average, and a filled buffer after three steps
@@ -30,9 +28,9 @@ std::vector<std::vector<T>> run(Index size) {
 
 }  // namespace
 
-TEST_CASE("cpu AdamW, moving average and fill agree with the reference") {
+TEST_CASE("AdamW, moving average and fill agree with the reference") {
   const auto check = [](Index size) {
-    const auto found = run<Cpu, float>(size);
+    const auto found = run<Tested, float>(size);
     const auto expected = run<Reference, double>(size);
     for (std::size_t i = 0; i < expected.size(); ++i) CHECK(distance(found[i], expected[i]) < 1e-6);
   };
@@ -40,6 +38,6 @@ TEST_CASE("cpu AdamW, moving average and fill agree with the reference") {
   check(30'001);
 }
 
-TEST_CASE("cpu AdamW has the same bits for every number of threads") {
-  check_threads([] { return run<Cpu, float>(100'003)[0]; });
+TEST_CASE("AdamW has the same bits for every number of threads") {
+  check_threads([] { return run<Tested, float>(100'003)[0]; });
 }

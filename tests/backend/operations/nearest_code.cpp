@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/nearest_code.hpp>
-
 #include <tessera/backend/reference/nearest_code.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/nearest_code.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::NearestCodeOps<xsimd::default_arch>;
 using Reference = reference_detail::NearestCodeOps<double>;
 
 template <class T>
@@ -36,7 +34,7 @@ void check(Shape<K, C> size, Index rows) {
   CAPTURE(rows);
   const auto z = random_values(rows * C, 1);
   const auto codes = random_values(K * C, 2);
-  const auto found = run<Cpu, float>(size, rows, z, codes);
+  const auto found = run<Tested, float>(size, rows, z, codes);
   const auto expected = run<Reference, double>(size, rows, z, codes);
   const double rounding = 4e-6 * C;
   for (std::size_t r = 0; r < found.ids.size(); ++r) {
@@ -62,7 +60,7 @@ void check_ties(Shape<K, C> size, Index rows, std::uint32_t seed) {
   };
   const auto z = whole(rows * C);
   const auto codes = whole(K * C);
-  const auto found = run<Cpu, float>(size, rows, z, codes);
+  const auto found = run<Tested, float>(size, rows, z, codes);
   const auto expected = run<Reference, double>(size, rows, z, codes);
   CHECK(found.ids == expected.ids);
   CHECK(as<double>(found.margins) == expected.margins);
@@ -70,13 +68,13 @@ void check_ties(Shape<K, C> size, Index rows, std::uint32_t seed) {
 
 }  // namespace
 
-TEST_CASE("cpu nearest code agrees with the reference") {
+TEST_CASE("nearest code agrees with the reference") {
   cases::nearest_code([](auto size, Index rows) { check(size, rows); });
   check(shape<4096, 12>, 100);
   check(shape<513, 64>, 61);
 }
 
-TEST_CASE("cpu nearest code takes the lowest id on a tie and then gives margin zero") {
+TEST_CASE("nearest code takes the lowest id on a tie and then gives margin zero") {
   check_ties(shape<2, 1>, 9, 1);
   check_ties(shape<37, 2>, 40, 2);
   check_ties(shape<300, 3>, 100, 3);
@@ -84,37 +82,37 @@ TEST_CASE("cpu nearest code takes the lowest id on a tie and then gives margin z
   check_ties(shape<700, 6>, 200, 5);
 }
 
-TEST_CASE("cpu nearest code gives the same ids whether margins are asked for or not, for a row in any batch") {
+TEST_CASE("nearest code gives the same ids whether margins are asked for or not, for a row in any batch") {
   const auto z = random_values(70 * 12, 1);
   const auto codes = random_values(300 * 12, 2);
-  const auto all = run<Cpu, float>(shape<300, 12>, 70, z, codes);
-  auto packed = poisoned<float>(Cpu::packed_codes_size(shape<300, 12>));
-  Cpu::pack_codes(shape<300, 12>, codes, packed);
+  const auto all = run<Tested, float>(shape<300, 12>, 70, z, codes);
+  auto packed = poisoned<float>(Tested::packed_codes_size(shape<300, 12>));
+  Tested::pack_codes(shape<300, 12>, codes, packed);
   std::vector<Token> ids(70, -1);
-  Cpu::nearest_code(shape<300, 12>, 70, z, packed, ids, {});
+  Tested::nearest_code(shape<300, 12>, 70, z, packed, ids, {});
   CHECK(ids == all.ids);
   for (Index r = 0; r < 70; ++r) {
     float margin = -1.0F;
     Token id = -1;
-    Cpu::nearest_code(shape<300, 12>, 1, std::span(z).subspan(r * 12, 12), packed, {&id, 1}, {&margin, 1});
+    Tested::nearest_code(shape<300, 12>, 1, std::span(z).subspan(r * 12, 12), packed, {&id, 1}, {&margin, 1});
     CHECK(id == all.ids[static_cast<std::size_t>(r)]);
     CHECK(margin == all.margins[static_cast<std::size_t>(r)]);
   }
 }
 
-TEST_CASE("cpu nearest code of a row without a nearest one is still an id") {
+TEST_CASE("nearest code of a row without a nearest one is still an id") {
   const std::vector<float> z{
       std::numeric_limits<float>::quiet_NaN(), 0.0F, std::numeric_limits<float>::infinity(), 0.0F, 1e30F, -1e30F};
-  const auto found = run<Cpu, float>(shape<5, 2>, 3, z, random_values(10, 1));
+  const auto found = run<Tested, float>(shape<5, 2>, 3, z, random_values(10, 1));
   for (Token id : found.ids) CHECK((id >= 0 && id < 5));
 }
 
-TEST_CASE("cpu nearest code has the same bits for every number of threads") {
+TEST_CASE("nearest code has the same bits for every number of threads") {
   const auto z = random_values(500 * 12, 1);
   const auto codes = random_values(700 * 12, 2);
-  check_threads([&] { return run<Cpu, float>(shape<700, 12>, 500, z, codes).margins; });
+  check_threads([&] { return run<Tested, float>(shape<700, 12>, 500, z, codes).margins; });
   check_threads([&] {
-    const auto ids = run<Cpu, float>(shape<700, 12>, 500, z, codes).ids;
+    const auto ids = run<Tested, float>(shape<700, 12>, 500, z, codes).ids;
     return std::vector<float>(ids.begin(), ids.end());
   });
 }

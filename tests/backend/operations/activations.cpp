@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/activations.hpp>
-
 #include <tessera/backend/reference/activations.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/activations.hpp>
 #include <cases/losses.hpp>
 
@@ -11,7 +10,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::ActivationsOps<xsimd::default_arch>;
 using Reference = reference_detail::ActivationsOps<double>;
 
 template <class T>
@@ -41,7 +39,7 @@ Result<T> run_tanh(Index size) {
 template <Index D>
 void check(Shape<D> size, Index rows) {
   CAPTURE(D);
-  const auto found = run_softmax<Cpu, float>(size, rows);
+  const auto found = run_softmax<Tested, float>(size, rows);
   const auto expected = run_softmax<Reference, double>(size, rows);
   CHECK(distance(found.y, expected.y) < 1e-6);
   for (Index r = 0; r < rows; ++r) {
@@ -57,14 +55,14 @@ void check(Shape<D> size, Index rows) {
 
 }  // namespace
 
-TEST_CASE("cpu softmax agrees with the reference") {
+TEST_CASE("softmax agrees with the reference") {
   cases::softmax([](auto size, Index rows) { check(size, rows); });
   check(shape<1024>, 5);
 }
 
-TEST_CASE("cpu tanh agrees with the reference") {
+TEST_CASE("tanh agrees with the reference") {
   const auto check_size = [](Index size) {
-    const auto found = run_tanh<Cpu, float>(size);
+    const auto found = run_tanh<Tested, float>(size);
     const auto expected = run_tanh<Reference, double>(size);
     CHECK(distance(found.y, expected.y) < 5e-7);
     CHECK(distance(found.dx, expected.dx) < 2e-6);
@@ -73,26 +71,26 @@ TEST_CASE("cpu tanh agrees with the reference") {
   check_size(20'000);
 }
 
-TEST_CASE("cpu softmax and tanh in place") {
+TEST_CASE("softmax and tanh in place") {
   auto y = random_values(3 * 100, 1);
   auto dx = random_values(3 * 100, 2);
   auto apart = poisoned<float>(3 * 100);
   auto slope = poisoned<float>(3 * 100);
-  Cpu::softmax(shape<100>, 3, y, apart);
-  Cpu::softmax(shape<100>, 3, y, y);
+  Tested::softmax(shape<100>, 3, y, apart);
+  Tested::softmax(shape<100>, 3, y, y);
   CHECK(same_bits(y, apart));
-  Cpu::softmax_backward(shape<100>, 3, y, dx, slope);
-  Cpu::softmax_backward(shape<100>, 3, y, dx, dx);
+  Tested::softmax_backward(shape<100>, 3, y, dx, slope);
+  Tested::softmax_backward(shape<100>, 3, y, dx, dx);
   CHECK(same_bits(dx, slope));
-  Cpu::tanh(y, apart);
-  Cpu::tanh(y, y);
+  Tested::tanh(y, apart);
+  Tested::tanh(y, y);
   CHECK(same_bits(y, apart));
-  Cpu::tanh_backward(y, dx, slope);
-  Cpu::tanh_backward(y, dx, dx);
+  Tested::tanh_backward(y, dx, slope);
+  Tested::tanh_backward(y, dx, dx);
   CHECK(same_bits(dx, slope));
 }
 
-TEST_CASE("cpu softmax and tanh have the same bits for every number of threads") {
-  check_threads([] { return run_softmax<Cpu, float>(shape<100>, 300).dx; });
-  check_threads([] { return run_tanh<Cpu, float>(50'001).dx; });
+TEST_CASE("softmax and tanh have the same bits for every number of threads") {
+  check_threads([] { return run_softmax<Tested, float>(shape<100>, 300).dx; });
+  check_threads([] { return run_tanh<Tested, float>(50'001).dx; });
 }

@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/rows.hpp>
-
 #include <tessera/backend/reference/rows.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/rows.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::RowsOps<xsimd::default_arch>;
 using Reference = reference_detail::RowsOps<double>;
 
 constexpr Index spare_rows = 3;  // rows of y that must not change
@@ -39,16 +37,16 @@ void check(Shape<D> size, Index batch, Index count) {
   CAPTURE(D);
   CAPTURE(batch);
   CAPTURE(count);
-  CHECK(distance(run<Cpu, float>(size, batch, count), run<Reference, double>(size, batch, count)) < 2e-6);
+  CHECK(distance(run<Tested, float>(size, batch, count), run<Reference, double>(size, batch, count)) < 2e-6);
 }
 
 }  // namespace
 
-TEST_CASE("cpu row blocks agree with the reference") {
+TEST_CASE("row blocks agree with the reference") {
   cases::rows([](auto size, Index batch, Index count) { check(size, batch, count); });
   check(shape<100>, 7, 33);
 }
 
-TEST_CASE("cpu row blocks have the same bits for every number of threads") {
-  check_threads([] { return run<Cpu, float>(shape<100>, 20, 33); });
+TEST_CASE("row blocks have the same bits for every number of threads") {
+  check_threads([] { return run<Tested, float>(shape<100>, 20, 33); });
 }

@@ -1,20 +1,15 @@
-#include <tessera/backend/cpu/upsample.hpp>
-
 #include <tessera/backend/reference/upsample.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/upsample.hpp>
 
 using namespace tessera;
 using namespace tessera::testing;
 
-namespace {
+namespace {}  // namespace
 
-using Cpu = cpu_detail::UpsampleOps<xsimd::default_arch>;
-
-}  // namespace
-
-TEST_CASE("cpu upsampling agrees with the reference") {
+TEST_CASE("upsampling agrees with the reference") {
   cases::upsample([]<Index H, Index W, Index C>(Shape<H, W, C> sizes, Index batch) {
     const Index size = batch * H * W * C;
     const auto x = random_values(size, 1);
@@ -23,8 +18,8 @@ TEST_CASE("cpu upsampling agrees with the reference") {
     auto y_expected = poisoned<double>(4 * size);
     auto dx = poisoned<float>(size);
     auto dx_expected = poisoned<double>(size);
-    Cpu::upsample2(sizes, batch, x, y);
-    Cpu::upsample2_backward(sizes, batch, dy, dx);
+    Tested::upsample2(sizes, batch, x, y);
+    Tested::upsample2_backward(sizes, batch, dy, dx);
     reference_detail::UpsampleOps<double>::upsample2(sizes, batch, as<double>(x), y_expected);
     reference_detail::UpsampleOps<double>::upsample2_backward(sizes, batch, as<double>(dy), dx_expected);
     CHECK(distance(y, y_expected) == 0.0);
@@ -32,10 +27,10 @@ TEST_CASE("cpu upsampling agrees with the reference") {
   });
 }
 
-TEST_CASE("cpu upsampling has the same bits for every number of threads") {
+TEST_CASE("upsampling has the same bits for every number of threads") {
   check_threads([] {
     auto dx = poisoned<float>(40 * 30 * 20);
-    Cpu::upsample2_backward(shape<40, 30, 20>, 1, random_values(4 * 40 * 30 * 20, 2), dx);
+    Tested::upsample2_backward(shape<40, 30, 20>, 1, random_values(4 * 40 * 30 * 20, 2), dx);
     return dx;
   });
 }

@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/layer_norm.hpp>
-
 #include <tessera/backend/reference/layer_norm.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/layer_norm.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::LayerNormOps<xsimd::default_arch>;
 using Reference = reference_detail::LayerNormOps<double>;
 
 template <class T>
@@ -37,7 +35,7 @@ template <Index D>
 void check(Shape<D> size, Index rows) {
   CAPTURE(D);
   CAPTURE(rows);
-  const auto found = run<Cpu, float>(size, rows);
+  const auto found = run<Tested, float>(size, rows);
   const auto expected = run<Reference, double>(size, rows);
   CHECK(distance(found.y, expected.y) < 1e-5);
   CHECK(distance(found.mean, expected.mean) < 1e-6);
@@ -50,7 +48,7 @@ void check(Shape<D> size, Index rows) {
 
 }  // namespace
 
-TEST_CASE("cpu layer norm agrees with the reference") {
+TEST_CASE("layer norm agrees with the reference") {
   cases::layer_norm([](auto size, Index rows) { check(size, rows); });
   check(shape<64>, 3);
   check(shape<100>, 3);
@@ -58,30 +56,30 @@ TEST_CASE("cpu layer norm agrees with the reference") {
   check(shape<1030>, 2);
 }
 
-TEST_CASE("cpu layer norm without statistics gives the same rows") {
+TEST_CASE("layer norm without statistics gives the same rows") {
   const auto x = random_values(5 * 36, 1);
   const auto weight = random_values(36, 2);
   const auto bias = random_values(36, 3);
   auto y = poisoned<float>(5 * 36);
-  Cpu::layer_norm(shape<36>, 5, x, weight, bias, y, {}, {});
-  CHECK(same_bits(y, run<Cpu, float>(shape<36>, 5).y));
+  Tested::layer_norm(shape<36>, 5, x, weight, bias, y, {}, {});
+  CHECK(same_bits(y, run<Tested, float>(shape<36>, 5).y));
 }
 
-TEST_CASE("cpu layer norm of rows far from zero") {
+TEST_CASE("layer norm of rows far from zero") {
   auto x = random_values(4 * 60, 1);
   for (float& value : x) value += 1000.0F;
   const std::vector<float> weight(60, 1.0F);
   const std::vector<float> bias(60, 0.0F);
   auto y = poisoned<float>(4 * 60);
   auto expected = poisoned<double>(4 * 60);
-  Cpu::layer_norm(shape<60>, 4, x, weight, bias, y, {}, {});
+  Tested::layer_norm(shape<60>, 4, x, weight, bias, y, {}, {});
   Reference::layer_norm(shape<60>, 4, as<double>(x), as<double>(weight), as<double>(bias), expected, {}, {});
   CHECK(distance(y, expected) < 2e-4);
 }
 
-TEST_CASE("cpu layer norm has the same bits for every number of threads") {
-  check_threads([] { return run<Cpu, float>(shape<192>, 301).y; });
-  check_threads([] { return run<Cpu, float>(shape<192>, 301).dx; });
-  check_threads([] { return run<Cpu, float>(shape<192>, 301).dweight; });
-  check_threads([] { return run<Cpu, float>(shape<192>, 301).dbias; });
+TEST_CASE("layer norm has the same bits for every number of threads") {
+  check_threads([] { return run<Tested, float>(shape<192>, 301).y; });
+  check_threads([] { return run<Tested, float>(shape<192>, 301).dx; });
+  check_threads([] { return run<Tested, float>(shape<192>, 301).dweight; });
+  check_threads([] { return run<Tested, float>(shape<192>, 301).dbias; });
 }

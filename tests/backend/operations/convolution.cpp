@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/convolution.hpp>
-
 #include <tessera/backend/reference/convolution.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/convolution.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::ConvolutionOps<xsimd::default_arch>;
 using Reference = reference_detail::ConvolutionOps<double>;
 
 template <class T>
@@ -68,9 +66,9 @@ std::vector<float> part(const std::vector<float>& values, Index i, Index parts) 
 
 }  // namespace
 
-TEST_CASE("cpu convolution agrees with the reference") {
+TEST_CASE("convolution agrees with the reference") {
   for_each_case([](auto size, Index batch) {
-    const auto found = run<Cpu, float>(size, batch);
+    const auto found = run<Tested, float>(size, batch);
     const auto expected = run<Reference, double>(size, batch);
     CHECK(distance(found.y, expected.y) < 3e-6);
     CHECK(distance(found.dx, expected.dx) < 3e-6);
@@ -79,13 +77,13 @@ TEST_CASE("cpu convolution agrees with the reference") {
   });
 }
 
-TEST_CASE("cpu convolution with and without bias and residual, which may be y") {
+TEST_CASE("convolution with and without bias and residual, which may be y") {
   for_each_case([]<Index H, Index W, Index In, Index Out>(Shape<H, W, In, Out> size, Index batch) {
     const auto x = random_values(batch * H * W * In, 1);
     const auto weight = random_values(Out * In * 9, 2);
     const auto bias = random_values(Out, 3);
     const auto residual = random_values(batch * H * W * Out, 4);
-    const auto weights = packed<Cpu>(shape<In, Out>, weight, false);
+    const auto weights = packed<Tested>(shape<In, Out>, weight, false);
     for (const bool with_bias : {false, true}) {
       for (const int with_residual : {0, 1, 2}) {
         CAPTURE(with_bias);
@@ -97,8 +95,8 @@ TEST_CASE("cpu convolution with and without bias and residual, which may be y") 
         };
         const auto given_bias = some(with_bias, bias);
         const auto given_residual = some(with_residual == 1, residual);
-        Cpu::convolution(size, batch, x, weights, given_bias,
-                         with_residual == 2 ? View<const float>(y) : View<const float>(given_residual), y);
+        Tested::convolution(size, batch, x, weights, given_bias,
+                            with_residual == 2 ? View<const float>(y) : View<const float>(given_residual), y);
         Reference::convolution(size, batch, as<double>(x), as<double>(weight), as<double>(given_bias),
                                as<double>(some(with_residual > 0, residual)), expected);
         CHECK(distance(y, expected) < 3e-6);
@@ -107,34 +105,34 @@ TEST_CASE("cpu convolution with and without bias and residual, which may be y") 
   });
 }
 
-TEST_CASE("cpu convolution's weight gradient without a bias") {
+TEST_CASE("convolution's weight gradient without a bias") {
   const auto size = shape<4, 13, 7, 20>;
   const auto x = random_values(4 * 13 * 7, 1);
   const auto dy = random_values(4 * 13 * 20, 4);
-  auto scratch = poisoned<float>(Cpu::convolution_backward_scratch(size, 1));
+  auto scratch = poisoned<float>(Tested::convolution_backward_scratch(size, 1));
   auto dweight = random_values(20 * 7 * 9, 5);
-  Cpu::convolution_backward_weight(size, 1, x, dy, scratch, dweight, {});
-  CHECK(same_bits(dweight, run<Cpu, float>(size, 1).dweight));
+  Tested::convolution_backward_weight(size, 1, x, dy, scratch, dweight, {});
+  CHECK(same_bits(dweight, run<Tested, float>(size, 1).dweight));
 }
 
-TEST_CASE("cpu convolution has the same bits for every number of threads") {
+TEST_CASE("convolution has the same bits for every number of threads") {
   for_each_case([](auto size, Index batch) {
-    check_threads([=] { return run<Cpu, float>(size, batch).y; });
-    check_threads([=] { return run<Cpu, float>(size, batch).dx; });
-    check_threads([=] { return run<Cpu, float>(size, batch).dweight; });
-    check_threads([=] { return run<Cpu, float>(size, batch).dbias; });
+    check_threads([=] { return run<Tested, float>(size, batch).y; });
+    check_threads([=] { return run<Tested, float>(size, batch).dx; });
+    check_threads([=] { return run<Tested, float>(size, batch).dweight; });
+    check_threads([=] { return run<Tested, float>(size, batch).dbias; });
   });
 }
 
-TEST_CASE("cpu convolution: an image has the same bits alone and in a batch, and gradients add up image by image") {
+TEST_CASE("convolution: an image has the same bits alone and in a batch, and gradients add up image by image") {
   for_each_case([]<Index H, Index W, Index In, Index Out>(Shape<H, W, In, Out> size, Index) {
     constexpr Index batch = 3;
     const auto x = random_values(batch * H * W * In, 1);
     const auto dy = random_values(batch * H * W * Out, 4);
     Result<float> sums{{}, {}, random_values(Out * In * 9, 5), random_values(Out, 6)};
-    const auto whole = run<Cpu, float>(size, batch, x, dy, sums);
+    const auto whole = run<Tested, float>(size, batch, x, dy, sums);
     for (Index b = 0; b < batch; ++b) {
-      sums = run<Cpu, float>(size, 1, part(x, b, batch), part(dy, b, batch), sums);
+      sums = run<Tested, float>(size, 1, part(x, b, batch), part(dy, b, batch), sums);
       CHECK(same_bits(sums.y, part(whole.y, b, batch)));
       CHECK(same_bits(sums.dx, part(whole.dx, b, batch)));
     }

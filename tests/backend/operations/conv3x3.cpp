@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/conv3x3.hpp>
-
 #include <tessera/backend/reference/conv3x3.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/conv3x3.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::Conv3x3Ops<xsimd::default_arch>;
 using Reference = reference_detail::Conv3x3Ops<double>;
 
 template <class T>
@@ -37,7 +35,7 @@ void check(Shape<C, H, W> size, Index batch) {
   CAPTURE(C);
   CAPTURE(H);
   CAPTURE(W);
-  const auto found = run<Cpu, float>(size, batch);
+  const auto found = run<Tested, float>(size, batch);
   const auto expected = run<Reference, double>(size, batch);
   CHECK(distance(found.y, expected.y) < 2e-6);
   CHECK(distance(found.dx, expected.dx) < 2e-6);
@@ -47,21 +45,21 @@ void check(Shape<C, H, W> size, Index batch) {
 
 }  // namespace
 
-TEST_CASE("cpu 3 x 3 convolution agrees with the reference") {
+TEST_CASE("3 x 3 convolution agrees with the reference") {
   cases::conv3x3([](auto size, Index batch) { check(size, batch); });
   check(shape<3, 5, 48>, 3);
   check(shape<5, 3, 16>, 1);
   check(shape<1, 4, 18>, 2);
 }
 
-TEST_CASE("cpu 3 x 3 convolution has the same bits for every number of threads, and for an image in any batch") {
-  check_threads([] { return run<Cpu, float>(shape<3, 40, 33>, 5).y; });
-  check_threads([] { return run<Cpu, float>(shape<3, 40, 33>, 5).dx; });
-  check_threads([] { return run<Cpu, float>(shape<3, 40, 33>, 5).dweight; });
-  auto first = run<Cpu, float>(shape<3, 40, 33>, 5).y;
+TEST_CASE("3 x 3 convolution has the same bits for every number of threads, and for an image in any batch") {
+  check_threads([] { return run<Tested, float>(shape<3, 40, 33>, 5).y; });
+  check_threads([] { return run<Tested, float>(shape<3, 40, 33>, 5).dx; });
+  check_threads([] { return run<Tested, float>(shape<3, 40, 33>, 5).dweight; });
+  auto first = run<Tested, float>(shape<3, 40, 33>, 5).y;
   first.resize(3 * 40 * 33);
   const auto x = random_values(3 * 40 * 33, 1);
   auto alone = poisoned<float>(3 * 40 * 33);
-  Cpu::conv3x3(shape<3, 40, 33>, 1, x, random_values(81, 2), random_values(3, 3), alone);
+  Tested::conv3x3(shape<3, 40, 33>, 1, x, random_values(81, 2), random_values(3, 3), alone);
   CHECK(same_bits(alone, first));
 }

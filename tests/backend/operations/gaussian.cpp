@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/gaussian.hpp>
-
 #include <tessera/backend/reference/gaussian.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/gaussian.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::GaussianOps<xsimd::default_arch>;
 using Reference = reference_detail::GaussianOps<double>;
 
 template <class T>
@@ -34,12 +32,12 @@ Result<T> run(Shape<C> size, Index rows, bool with_noise) {
 
 }  // namespace
 
-TEST_CASE("cpu Gaussians agree with the reference") {
+TEST_CASE("Gaussians agree with the reference") {
   const auto check = []<Index C>(Shape<C> size, Index rows) {
     for (const bool with_noise : {false, true}) {
       CAPTURE(C);
       CAPTURE(with_noise);
-      const auto found = run<Cpu, float>(size, rows, with_noise);
+      const auto found = run<Tested, float>(size, rows, with_noise);
       const auto expected = run<Reference, double>(size, rows, with_noise);
       CHECK(distance(found.z, expected.z) < 1e-6);
       CHECK(distance(found.kl, expected.kl) < 1e-6);
@@ -50,15 +48,15 @@ TEST_CASE("cpu Gaussians agree with the reference") {
   check(shape<64>, 5);
 }
 
-TEST_CASE("cpu Gaussians: the log-variance is clamped to [-30, 20], and has no slope outside") {
+TEST_CASE("Gaussians: the log-variance is clamped to [-30, 20], and has no slope outside") {
   const std::vector<float> parameters{0.0F, 0.0F, 0.0F, 0.0F, 25.0F, -40.0F, 20.0F, -30.0F};
   const std::vector<float> ones(4, 1.0F);
   auto z = poisoned<float>(4);
   auto kl = poisoned<float>(1);
   auto dparameters = poisoned<float>(8);
-  Cpu::gaussian_sample(shape<4>, 1, parameters, ones, z);
-  Cpu::gaussian_kl(shape<4>, 1, parameters, kl);
-  Cpu::gaussian_backward(shape<4>, 1, parameters, ones, ones, 2.0, dparameters);
+  Tested::gaussian_sample(shape<4>, 1, parameters, ones, z);
+  Tested::gaussian_kl(shape<4>, 1, parameters, kl);
+  Tested::gaussian_backward(shape<4>, 1, parameters, ones, ones, 2.0, dparameters);
   for (const std::size_t i : {0, 2}) CHECK(z[i] == doctest::Approx(std::exp(10.0)));
   for (const std::size_t i : {1, 3}) CHECK(z[i] == doctest::Approx(std::exp(-15.0)));
   CHECK(kl[0] == doctest::Approx(std::exp(20.0)));
@@ -68,8 +66,8 @@ TEST_CASE("cpu Gaussians: the log-variance is clamped to [-30, 20], and has no s
   CHECK(dparameters[7] == doctest::Approx(-1.0));
 }
 
-TEST_CASE("cpu Gaussians have the same bits for every number of threads") {
-  check_threads([] { return run<Cpu, float>(shape<20>, 2000, true).z; });
-  check_threads([] { return run<Cpu, float>(shape<20>, 2000, true).kl; });
-  check_threads([] { return run<Cpu, float>(shape<20>, 2000, true).dparameters; });
+TEST_CASE("Gaussians have the same bits for every number of threads") {
+  check_threads([] { return run<Tested, float>(shape<20>, 2000, true).z; });
+  check_threads([] { return run<Tested, float>(shape<20>, 2000, true).kl; });
+  check_threads([] { return run<Tested, float>(shape<20>, 2000, true).dparameters; });
 }

@@ -1,8 +1,7 @@
-#include <tessera/backend/cpu/codes.hpp>
-
 #include <tessera/backend/reference/codes.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/codes.hpp>
 
 using namespace tessera;
@@ -10,7 +9,6 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::CodesOps<xsimd::default_arch>;
 using Reference = reference_detail::CodesOps<double>;
 
 template <class T>
@@ -37,7 +35,7 @@ Result<T> run(Shape<K, C>, Index rows) {
 
 template <class Size>
 void check(Size size, Index rows) {
-  const auto found = run<Cpu, float>(size, rows);
+  const auto found = run<Tested, float>(size, rows);
   const auto expected = run<Reference, double>(size, rows);
   CHECK(distance(found.zq, expected.zq) == 0.0);
   CHECK(distance(found.dcodes, expected.dcodes) < 2e-6);
@@ -52,13 +50,13 @@ void check(Size size, Index rows) {
 
 }  // namespace
 
-TEST_CASE("cpu code vectors and unit rows agree with the reference") {
+TEST_CASE("code vectors and unit rows agree with the reference") {
   cases::codes([](auto size, Index rows) { check(size, rows); });
   check(shape<40, 100>, 200);
 }
 
-TEST_CASE("cpu code vectors and unit rows have the same bits for every number of threads") {
-  check_threads([] { return run<Cpu, float>(shape<40, 100>, 200).y; });
-  check_threads([] { return run<Cpu, float>(shape<40, 100>, 200).dx; });
-  check_threads([] { return run<Cpu, float>(shape<40, 100>, 200).dcodes; });
+TEST_CASE("code vectors and unit rows have the same bits for every number of threads") {
+  check_threads([] { return run<Tested, float>(shape<40, 100>, 200).y; });
+  check_threads([] { return run<Tested, float>(shape<40, 100>, 200).dx; });
+  check_threads([] { return run<Tested, float>(shape<40, 100>, 200).dcodes; });
 }

@@ -1,9 +1,7 @@
-#include <tessera/backend/cpu/patches.hpp>
-
-#include <tessera/backend/cpu/lanes.hpp>
 #include <tessera/backend/reference/patches.hpp>
 
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/patches.hpp>
 
 using namespace tessera;
@@ -11,18 +9,17 @@ using namespace tessera::testing;
 
 namespace {
 
-using Cpu = cpu_detail::PatchesOps<xsimd::default_arch>;
 using Reference = reference_detail::PatchesOps<float>;
 
 }  // namespace
 
-TEST_CASE("cpu patches are the reference's, value for value") {
+TEST_CASE("patches are the reference's, value for value") {
   cases::patches([]<Index C, Index H, Index W, Index P>(Shape<C, H, W, P> sizes, Index batch) {
     const auto x = random_values(batch * C * H * W, 1);
     for (auto [run, expected_run] :
-         {std::pair{&Cpu::patchify<C, H, W, P>, &Reference::patchify<C, H, W, P>},
-          std::pair{&Cpu::unpatchify<C, H, W, P>, &Reference::unpatchify<C, H, W, P>},
-          std::pair{&Cpu::unpatchify_backward<C, H, W, P>, &Reference::unpatchify_backward<C, H, W, P>}}) {
+         {std::pair{&Tested::patchify<C, H, W, P>, &Reference::patchify<C, H, W, P>},
+          std::pair{&Tested::unpatchify<C, H, W, P>, &Reference::unpatchify<C, H, W, P>},
+          std::pair{&Tested::unpatchify_backward<C, H, W, P>, &Reference::unpatchify_backward<C, H, W, P>}}) {
       auto found = poisoned<float>(batch * C * H * W);
       auto expected = poisoned<float>(batch * C * H * W);
       run(sizes, batch, x, found);

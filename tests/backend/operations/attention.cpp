@@ -8,15 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include <backend/tested.hpp>
 #include <cases/attention.hpp>
-#include <tessera/backend/cpu/attention.hpp>
 #include <tessera/backend/reference/attention.hpp>
 
 using namespace tessera;
 
 namespace {
 
-using Cpu = cpu_detail::AttentionOps<xsimd::default_arch>;
+using testing::Tested;
 
 template <class T>
 constexpr T poison = std::numeric_limits<T>::quiet_NaN();
@@ -93,7 +93,7 @@ void check_against_reference(cases::AttentionTiles c) {
   auto expected = inputs<double, D, heads>(c);
   auto found = inputs<float, D, heads>(c);
   run<reference_detail::AttentionOps<double>, D, heads>(c, expected);
-  run<Cpu, D, heads>(c, found);
+  run<Tested, D, heads>(c, found);
   CHECK(distance(found.y, expected.y, c.amplitude) < c.tolerance);
   CHECK(distance(found.log_sum_exp, expected.log_sum_exp, c.amplitude) < c.tolerance);
   CHECK(distance(found.dq, expected.dq, c.amplitude) < c.backward_tolerance);
@@ -125,8 +125,8 @@ TEST_CASE("attention without log_sum_exp gives the same output") {
   const cases::AttentionTiles c{2, 37, 200, 1.0F, 0.0, 0.0};
   auto with = inputs<float, 40, 2>(c);
   auto without = with;
-  Cpu::attention(shape<40, 2>, c.batch, c.q_rows, c.kv_rows, with.q, with.kv, with.y, with.log_sum_exp);
-  Cpu::attention(shape<40, 2>, c.batch, c.q_rows, c.kv_rows, without.q, without.kv, without.y, {});
+  Tested::attention(shape<40, 2>, c.batch, c.q_rows, c.kv_rows, with.q, with.kv, with.y, with.log_sum_exp);
+  Tested::attention(shape<40, 2>, c.batch, c.q_rows, c.kv_rows, without.q, without.kv, without.y, {});
   CHECK(same_bits(with.y, without.y));
   CHECK(std::isnan(without.log_sum_exp[0]));
 }
@@ -136,7 +136,7 @@ TEST_CASE("attention gives an image the same bits alone and in a batch") {
   constexpr Index D = 40;
   constexpr Index heads = 2;
   auto batch = inputs<float, D, heads>(c);
-  run<Cpu, D, heads>(c, batch);
+  run<Tested, D, heads>(c, batch);
   for (Index image = 0; image < c.batch; ++image) {
     const auto slice = [&](const std::vector<float>& all) {
       const auto n = static_cast<std::ptrdiff_t>(all.size()) / c.batch;
@@ -150,7 +150,7 @@ TEST_CASE("attention gives an image the same bits alone and in a batch") {
     alone.q = expected.q;
     alone.kv = expected.kv;
     alone.dy = expected.dy;
-    run<Cpu, D, heads>(one, alone);
+    run<Tested, D, heads>(one, alone);
     CHECK(same_bits(alone, expected));
   }
 }
@@ -159,10 +159,10 @@ TEST_CASE("attention gives a query the same bits whatever queries stand around i
   const cases::AttentionTiles c{1, 40, 150, 1.0F, 0.0, 0.0};
   constexpr Index D = 24;
   auto all = inputs<float, D, 1>(c);
-  Cpu::attention(shape<D, 1>, 1, c.q_rows, c.kv_rows, all.q, all.kv, all.y, {});
+  Tested::attention(shape<D, 1>, 1, c.q_rows, c.kv_rows, all.q, all.kv, all.y, {});
   for (Index row = 0; row < c.q_rows; ++row) {
     std::vector<float> y(D, poison<float>);
-    Cpu::attention(shape<D, 1>, 1, 1, c.kv_rows, View<const float>(all.q).subspan(row * D, D), all.kv, y, {});
+    Tested::attention(shape<D, 1>, 1, 1, c.kv_rows, View<const float>(all.q).subspan(row * D, D), all.kv, y, {});
     CHECK(same_bits(y.data(), all.y.data() + row * D, D));
   }
 }
@@ -171,17 +171,17 @@ TEST_CASE("attention gives the same bits with one, two and three threads") {
   const cases::AttentionTiles c{2, 70, 200, 1.0F, 0.0, 0.0};
   auto serial = inputs<float, 40, 2>(c);
   set_thread_count(1);
-  run<Cpu, 40, 2>(c, serial);
+  run<Tested, 40, 2>(c, serial);
   for (const int threads : {2, 3}) {
     auto parallel = inputs<float, 40, 2>(c);
     set_thread_count(threads);
-    run<Cpu, 40, 2>(c, parallel);
+    run<Tested, 40, 2>(c, parallel);
     CHECK(same_bits(parallel, serial));
   }
   set_thread_count(0);
   auto pool = inputs<float, 40, 2>(c);
   set_parallel_for(three_threads, 3);
-  run<Cpu, 40, 2>(c, pool);
+  run<Tested, 40, 2>(c, pool);
   set_parallel_for(nullptr);
   CHECK(same_bits(pool, serial));
 }
@@ -196,6 +196,6 @@ TEST_CASE("attention ignores a constant added to every score") {
     kv[2 * key] = 100.0F;
     kv[2 * key + 1] = static_cast<float>(key);
   }
-  Cpu::attention(shape<1, 1>, 1, 1, n, q, kv, y, {});
+  Tested::attention(shape<1, 1>, 1, 1, n, q, kv, y, {});
   CHECK(y[0] == doctest::Approx((n - 1) / 2.0).epsilon(1e-6));
 }

@@ -1,16 +1,16 @@
-// The cpu backend's matrix products against the reference backend in double, and their bits against themselves: with
+// Matrix products against the reference backend in double, and their bits against themselves: with
 // any number of threads, and for a row alone and inside a batch.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <backend/compare.hpp>
+#include <backend/tested.hpp>
 #include <cases/linear.hpp>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
 #include <string>
-#include <tessera/backend/cpu/linear.hpp>
 #include <tessera/backend/reference/linear.hpp>
 #include <tuple>
 #include <vector>
@@ -18,7 +18,7 @@
 namespace {
 
 using namespace tessera;
-using Cpu = cpu_detail::LinearOps<xsimd::default_arch>;
+using testing::Tested;
 using Truth = reference_detail::LinearOps<double>;
 using Floats = std::vector<float>;
 using testing::as;
@@ -43,15 +43,15 @@ void for_each_case(F&& f) {
 
 template <class Case>
 Floats packed(Case c, const Floats& weight) {
-  Floats values = poisoned<float>(Cpu::packed_weight_size(c.size));
-  Cpu::pack_weight(c.size, weight, values);
+  Floats values = poisoned<float>(Tested::packed_weight_size(c.size));
+  Tested::pack_weight(c.size, weight, values);
   return values;
 }
 
 template <class Case>
 Floats packed_transposed(Case c, const Floats& weight) {
-  Floats values = poisoned<float>(Cpu::packed_weight_size(c.size));
-  Cpu::pack_weight_transposed(c.size, weight, values);
+  Floats values = poisoned<float>(Tested::packed_weight_size(c.size));
+  Tested::pack_weight_transposed(c.size, weight, values);
   return values;
 }
 
@@ -59,7 +59,7 @@ Floats packed_transposed(Case c, const Floats& weight) {
 template <class Case>
 std::vector<double> slopes_truth(Case c, const Floats& x, const Floats& weights, View<const float> bias) {
   Floats sums = poisoned<float>(c.rows * c.out);
-  Cpu::linear(c.size, c.rows, x, weights, {.bias = bias}, sums);
+  Tested::linear(c.size, c.rows, x, weights, {.bias = bias}, sums);
   std::vector<double> slopes = as<double>(sums);
   for (double& value : slopes) value = reference_detail::gelu_slope(value);
   return slopes;
@@ -89,7 +89,7 @@ TEST_CASE("linear is the reference's, with every epilogue") {
       LinearEpilogue<double> epilogue_truth{.gelu = gelu};
       if (with_bias) epilogue.bias = bias, epilogue_truth.bias = bias_truth;
       if (with_residual) epilogue.residual = in_place ? y : residual, epilogue_truth.residual = residual_truth;
-      Cpu::linear(c.size, c.rows, x, weights, epilogue, y);
+      Tested::linear(c.size, c.rows, x, weights, epilogue, y);
       Truth::linear(c.size, c.rows, x_truth, weight_truth, epilogue_truth, y_truth);
       CHECK(distance(y, y_truth) < cases::linear_tolerance);
       if (with_slope) CHECK(distance(slope, slopes_truth(c, x, weights, epilogue.bias)) < cases::linear_tolerance);
@@ -117,7 +117,7 @@ TEST_CASE("linear_backward_input is the reference's, with every epilogue") {
       LinearBackwardEpilogue<double> epilogue_truth;
       if (with_gelu) epilogue.gelu_slope = gelu_slope, epilogue_truth.gelu_slope = gelu_slope_truth;
       if (with_residual) epilogue.residual = in_place ? dx : residual, epilogue_truth.residual = residual_truth;
-      Cpu::linear_backward_input(c.size, c.rows, dy, weights, epilogue, dx);
+      Tested::linear_backward_input(c.size, c.rows, dy, weights, epilogue, dx);
       Truth::linear_backward_input(c.size, c.rows, dy_truth, weight_truth, epilogue_truth, dx_truth);
       CHECK(distance(dx, dx_truth) < cases::linear_tolerance);
     }
@@ -133,8 +133,8 @@ TEST_CASE("linear_backward_weight adds the reference's gradients") {
       Floats dbias = random_values(with_bias ? c.out : 0, 4);
       auto dweight_truth = as<double>(dweight);
       auto dbias_truth = as<double>(dbias);
-      Floats scratch = poisoned<float>(Cpu::linear_backward_scratch(c.size, c.rows));
-      Cpu::linear_backward_weight(c.size, c.rows, x, dy, scratch, dweight, dbias);
+      Floats scratch = poisoned<float>(Tested::linear_backward_scratch(c.size, c.rows));
+      Tested::linear_backward_weight(c.size, c.rows, x, dy, scratch, dweight, dbias);
       Truth::linear_backward_weight(c.size, c.rows, as<double>(x), as<double>(dy), {}, dweight_truth, dbias_truth);
       CHECK(distance(dweight, dweight_truth) < cases::linear_tolerance);
       CHECK(distance(dbias, dbias_truth) < cases::linear_tolerance);
@@ -155,10 +155,10 @@ Products products(Case c, const Floats& x, const Floats& dy, const Floats& weigh
   const Floats bias = random_values(c.out, 5);
   Products p{poisoned<float>(c.rows * c.out), poisoned<float>(c.rows * c.out), poisoned<float>(c.rows * c.in),
              Floats(weight.size()), Floats(bias.size())};
-  Floats scratch = poisoned<float>(Cpu::linear_backward_scratch(c.size, c.rows));
-  Cpu::linear(c.size, c.rows, x, packed(c, weight), {.bias = bias, .gelu = true, .gelu_slope = p.slope}, p.y);
-  Cpu::linear_backward_input(c.size, c.rows, dy, packed_transposed(c, weight), {.gelu_slope = x}, p.dx);
-  Cpu::linear_backward_weight(c.size, c.rows, x, dy, scratch, p.dweight, p.dbias);
+  Floats scratch = poisoned<float>(Tested::linear_backward_scratch(c.size, c.rows));
+  Tested::linear(c.size, c.rows, x, packed(c, weight), {.bias = bias, .gelu = true, .gelu_slope = p.slope}, p.y);
+  Tested::linear_backward_input(c.size, c.rows, dy, packed_transposed(c, weight), {.gelu_slope = x}, p.dx);
+  Tested::linear_backward_weight(c.size, c.rows, x, dy, scratch, p.dweight, p.dbias);
   return p;
 }
 
@@ -187,7 +187,7 @@ TEST_CASE("a row has the same bits alone and inside a batch, and gradients add u
     const Products whole = products(c, x, dy, weight);
     Floats dweight(weight.size());
     Floats dbias(static_cast<std::size_t>(c.out));
-    Floats scratch = poisoned<float>(Cpu::linear_backward_scratch(c.size, 1));
+    Floats scratch = poisoned<float>(Tested::linear_backward_scratch(c.size, 1));
     for (Index r = 0; r < c.rows; ++r) {
       const Floats x_row(x.begin() + r * c.in, x.begin() + (r + 1) * c.in);
       const Floats dy_row(dy.begin() + r * c.out, dy.begin() + (r + 1) * c.out);
@@ -198,7 +198,7 @@ TEST_CASE("a row has the same bits alone and inside a batch, and gradients add u
         CHECK(std::equal(one.slope.begin(), one.slope.end(), whole.slope.begin() + r * c.out));
         CHECK(std::equal(one.dx.begin(), one.dx.end(), whole.dx.begin() + r * c.in));
       }
-      Cpu::linear_backward_weight(c.size, 1, x_row, dy_row, scratch, dweight, dbias);
+      Tested::linear_backward_weight(c.size, 1, x_row, dy_row, scratch, dweight, dbias);
     }
     CHECK(dweight == whole.dweight);
     CHECK(dbias == whole.dbias);
