@@ -5,6 +5,7 @@ configure_package_config_file(cmake/tesseraConfig.cmake.in tesseraConfig.cmake I
 write_basic_package_version_file(tesseraConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 
 install(DIRECTORY include/tessera DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES cmake/thrust_host.cmake DESTINATION ${TESSERA_CMAKE_DIR} RENAME tesseraThrustHost.cmake)
 install(FILES ${PROJECT_BINARY_DIR}/tesseraConfig.cmake ${PROJECT_BINARY_DIR}/tesseraConfigVersion.cmake
         DESTINATION ${TESSERA_CMAKE_DIR})
 install(TARGETS tessera EXPORT tessera)

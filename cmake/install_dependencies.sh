@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build=(g++ make cmake libxtensor-dev libxsimd-dev nlohmann-json3-dev libcli11-dev libjpeg62-turbo-dev libpng-dev)
-test=(doctest-dev libbenchmark-dev clang-16 libomp-16-dev clang-format qemu-user g++-aarch64-linux-gnu)
+test=(doctest-dev libthrust-dev libbenchmark-dev clang-16 libomp-16-dev clang-format qemu-user g++-aarch64-linux-gnu)
 
 packages=()
 for group in "${@:-build}"; do

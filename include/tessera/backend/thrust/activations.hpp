@@ -16,7 +16,7 @@ struct SoftmaxRow {
     for (Index i = r * D; i < (r + 1) * D; ++i) largest = x[i] > largest ? x[i] : largest;
     double sum = 0;
     for (Index i = r * D; i < (r + 1) * D; ++i) {
-      y[i] = expf(x[i] - largest);
+      y[i] = std::exp(x[i] - largest);
       sum += static_cast<double>(y[i]);
     }
     const float divisor = static_cast<float>(sum);
@@ -42,7 +42,7 @@ struct SoftmaxBackwardRow {
 struct Tanh {
   const float* x;
   float* y;
-  TESSERA_HOST_DEVICE void operator()(Index i) const { y[i] = tanhf(x[i]); }
+  TESSERA_HOST_DEVICE void operator()(Index i) const { y[i] = std::tanh(x[i]); }
 };
 
 struct TanhBackward {

@@ -1,5 +1,5 @@
-// y = softmax(q k^T / sqrt(D / heads)) v (Vaswani et al. 2017, arXiv:1706.03762), one query or one key of a head per
-// call: plain loops for Thrust's OpenMP system. Scores are made one at a time and never stored; sums in double.
+// y = softmax(q k^T / sqrt(D / heads)) v (Vaswani et al. 2017, arXiv:1706.03762), one query or one key of a head
+// per call: plain loops for Thrust's OpenMP system. Scores are made one at a time and never stored; sums in double.
 #pragma once
 
 #include <tessera/backend/thrust/launch.hpp>
@@ -25,7 +25,7 @@ struct AttentionRows {
 
 template <Index width>
 TESSERA_HOST_DEVICE float attention_score(const float* query, const float* key) {
-  return dot<width>(query, key) / sqrtf(static_cast<float>(width));
+  return dot<width>(query, key) / std::sqrt(static_cast<float>(width));
 }
 
 /// One call per query: weights relative to the largest score so far (Milakov and Gimelshein 2018, arXiv:1805.02867).
@@ -50,22 +50,22 @@ struct AttendQuery {
       const float* key = kv + rows.key(b, j, head);
       const float score = attention_score<width>(query, key);
       if (score > largest) {
-        const double shrink = static_cast<double>(expf(largest - score));
+        const double shrink = static_cast<double>(std::exp(largest - score));
         sum *= shrink;
         for (Index c = 0; c < width; ++c) values[c] *= shrink;
         largest = score;
       }
-      const float weight = expf(score - largest);
+      const float weight = std::exp(score - largest);
       sum += static_cast<double>(weight);
       for (Index c = 0; c < width; ++c) values[c] += static_cast<double>(weight * key[D + c]);
     }
     for (Index c = 0; c < width; ++c) y[query - q + c] = static_cast<float>(values[c] / sum);
-    if (log_sum_exp != nullptr) log_sum_exp[i] = static_cast<float>(static_cast<double>(largest) + log(sum));
+    if (log_sum_exp != nullptr) log_sum_exp[i] = static_cast<float>(static_cast<double>(largest) + std::log(sum));
   }
 };
 
-/// What the gradients of one query and one key share: with p = exp(score - log_sum_exp), ds = p (dy . v - dy . y) /
-/// sqrt(width).
+/// What the gradients of one query and one key share: with p = exp(score - log_sum_exp), ds = p (dy . v - dy . y)
+/// / sqrt(width).
 template <Index D, Index heads>
 struct AttentionSlopes {
   using Rows = AttentionRows<D, heads>;
@@ -84,9 +84,9 @@ struct AttentionSlopes {
     const Index query = rows.query(b, query_row, head);
     const float* key = kv + rows.key(b, key_row, head);
     const float score = attention_score<width>(q + query, key);
-    const float p = expf(score - log_sum_exp[rows.log_sum_exp(b, query_row, head)]);
+    const float p = std::exp(score - log_sum_exp[rows.log_sum_exp(b, query_row, head)]);
     const float dy_v = dot<width>(dy + query, key + D);
-    return {p, p * (dy_v - dy_y) / sqrtf(static_cast<float>(width))};
+    return {p, p * (dy_v - dy_y) / std::sqrt(static_cast<float>(width))};
   }
   TESSERA_HOST_DEVICE float dy_y(Index query) const { return dot<width>(dy + query, y + query); }
 };

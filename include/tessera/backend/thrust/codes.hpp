@@ -35,7 +35,7 @@ struct NormalizeRow {
   float* norm;
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
-    const float length = sqrtf(dot<C>(x + r * C, x + r * C));
+    const float length = std::sqrt(dot<C>(x + r * C, x + r * C));
     norm[r] = length < smallest_norm ? smallest_norm : length;
     for (Index i = r * C; i < (r + 1) * C; ++i) y[i] = x[i] / norm[r];
   }

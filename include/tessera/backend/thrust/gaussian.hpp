@@ -24,7 +24,7 @@ struct GaussianSample {
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const float* mean = parameters + mean_index<C>(i);
-    z[i] = noise == nullptr ? *mean : *mean + expf(clamped_log_variance(mean[C]) / 2.0F) * noise[i];
+    z[i] = noise == nullptr ? *mean : *mean + std::exp(clamped_log_variance(mean[C]) / 2.0F) * noise[i];
   }
 };
 
@@ -38,7 +38,7 @@ struct GaussianKl {
     for (Index i = r * C; i < (r + 1) * C; ++i) {
       const double mean = static_cast<double>(parameters[mean_index<C>(i)]);
       const double log_variance = static_cast<double>(clamped_log_variance(parameters[mean_index<C>(i) + C]));
-      sum += (mean * mean + exp(log_variance) - 1 - log_variance) / 2;
+      sum += (mean * mean + std::exp(log_variance) - 1 - log_variance) / 2;
     }
     kl[r] = static_cast<float>(sum);
   }
@@ -55,8 +55,8 @@ struct GaussianBackward {
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index at = mean_index<C>(i);
     const float log_variance = clamped_log_variance(parameters[at + C]);
-    float slope = kl_weight * (expf(log_variance) - 1.0F) / 2.0F;
-    if (noise != nullptr) slope += dz[i] * noise[i] * expf(log_variance / 2.0F) / 2.0F;
+    float slope = kl_weight * (std::exp(log_variance) - 1.0F) / 2.0F;
+    if (noise != nullptr) slope += dz[i] * noise[i] * std::exp(log_variance / 2.0F) / 2.0F;
     dparameters[at] = dz[i] + kl_weight * parameters[at];
     dparameters[at + C] = log_variance == parameters[at + C] ? slope : 0.0F;
   }

@@ -1,6 +1,6 @@
-// y = silu(group_norm(x)), silu(v) = v / (1 + exp(-v)). Wu and He 2018, arXiv:1803.08494; Hendrycks and Gimpel 2016,
-// arXiv:1606.08415. x [batch, pixels, C], C in G groups of neighbouring channels; one call per image and group. Sums in
-// double.
+// y = silu(group_norm(x)), silu(v) = v / (1 + exp(-v)). Wu and He 2018, arXiv:1803.08494; Hendrycks and Gimpel
+// 2016, arXiv:1606.08415. x [batch, pixels, C], C in G groups of neighbouring channels; one call per image and group.
+// Sums in double.
 #pragma once
 
 #include <tessera/backend/thrust/launch.hpp>
@@ -8,7 +8,7 @@
 namespace tessera::thrust_detail {
 
 TESSERA_HOST_DEVICE inline float sigmoid(float x) {
-  return 1.0F / (1.0F + expf(-x));
+  return 1.0F / (1.0F + std::exp(-x));
 }
 
 /// Where a group's values lie.
@@ -46,7 +46,7 @@ struct GroupNormSilu {
       const double difference = static_cast<double>(x[values.offset(group, i)]) - static_cast<double>(average);
       squares += difference * difference;
     }
-    const float scale = static_cast<float>(1 / sqrt(squares / count + 1e-6));
+    const float scale = static_cast<float>(1 / std::sqrt(squares / count + 1e-6));
     for (Index i = 0; i < values.count(); ++i) {
       const Index at = values.offset(group, i), c = values.channel(group, i);
       const float normed = (x[at] - average) * scale * weight[c] + bias[c];

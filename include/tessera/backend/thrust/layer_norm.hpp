@@ -25,7 +25,7 @@ struct LayerNormRow {
       const double difference = static_cast<double>(row[i]) - static_cast<double>(average);
       squares += difference * difference;
     }
-    const float scale = static_cast<float>(1 / sqrt(squares / D + 1e-5));
+    const float scale = static_cast<float>(1 / std::sqrt(squares / D + 1e-5));
     for (Index i = 0; i < D; ++i) y[r * D + i] = (row[i] - average) * scale * weight[i] + bias[i];
     if (mean != nullptr) mean[r] = average;
     if (rstd != nullptr) rstd[r] = scale;

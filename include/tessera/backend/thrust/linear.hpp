@@ -11,12 +11,12 @@ namespace tessera::thrust_detail {
 /// GELU(x) = x * Phi(x), Phi the normal distribution function. Hendrycks and Gimpel 2016, arXiv:1606.08415.
 TESSERA_HOST_DEVICE inline float normal_distribution(float x) {
   constexpr float inverse_root2 = 0.70710678F;
-  return 0.5F * (1.0F + erff(x * inverse_root2));
+  return 0.5F * (1.0F + std::erf(x * inverse_root2));
 }
 /// GELU'(x) = Phi(x) + x * phi(x), phi the normal density.
 TESSERA_HOST_DEVICE inline float gelu_slope(float x) {
   constexpr float density_at_0 = 0.39894228F;
-  return normal_distribution(x) + x * expf(-0.5F * x * x) * density_at_0;
+  return normal_distribution(x) + x * std::exp(-0.5F * x * x) * density_at_0;
 }
 
 /// What `linear` does with a sum before it stores it.

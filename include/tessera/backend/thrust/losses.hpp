@@ -47,7 +47,7 @@ struct AbsoluteErrorTerm {
   const float* x;
   const float* target;
   TESSERA_HOST_DEVICE double operator()(Index /*output*/, Index i) const {
-    return fabs(static_cast<double>(x[i]) - static_cast<double>(target[i]));
+    return std::fabs(static_cast<double>(x[i]) - static_cast<double>(target[i]));
   }
 };
 

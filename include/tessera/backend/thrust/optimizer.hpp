@@ -20,7 +20,7 @@ struct AdamW {
     const float v = beta2 * second_moment[i] + new2 * g * g;
     first_moment[i] = m;
     second_moment[i] = v;
-    parameter[i] = decay * parameter[i] - move * (m / (sqrtf(v) * root_correction + eps));
+    parameter[i] = decay * parameter[i] - move * (m / (std::sqrt(v) * root_correction + eps));
   }
 };
 

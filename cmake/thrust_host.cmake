@@ -1,0 +1,14 @@
+# tessera::thrust_host: what tessera/backend/thrust/thrust_host.hpp needs, where OpenMP and Thrust's headers are found
+# (Debian's libthrust-dev, or a CUDA Toolkit's). Read by tessera's own build and, installed, by find_package(tessera).
+find_package(OpenMP QUIET COMPONENTS CXX)
+find_path(TESSERA_THRUST_INCLUDE_DIR thrust/version.h PATHS /usr/local/cuda/include/cccl /usr/local/cuda/include
+          DOC "Folder of Thrust's headers")
+mark_as_advanced(TESSERA_THRUST_INCLUDE_DIR)
+if(OpenMP_CXX_FOUND AND TESSERA_THRUST_INCLUDE_DIR AND NOT TARGET tessera::thrust_host)
+  add_library(tessera_thrust_host INTERFACE)
+  add_library(tessera::thrust_host ALIAS tessera_thrust_host)
+  target_link_libraries(tessera_thrust_host INTERFACE tessera::tessera OpenMP::OpenMP_CXX)
+  target_include_directories(tessera_thrust_host SYSTEM INTERFACE ${TESSERA_THRUST_INCLUDE_DIR})
+  # Else Thrust's headers look for CUDA's.
+  target_compile_definitions(tessera_thrust_host INTERFACE THRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_OMP)
+endif()
