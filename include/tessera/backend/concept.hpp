@@ -106,7 +106,8 @@
 //   void moving_average(decay, x, average)                         average = decay * average + (1 - decay) * x
 //   void fill(value, y)
 //
-// Memory. Buffer<T> is an owner with view(), view() const; constructed with a size, zeroed.
+// Memory. Buffer<T> is an owner with view(), view() const and size(); constructed with a size, zeroed, or empty; moved.
+// Nobody else reads or writes what its views show.
 //   void upload(View<const float> host, View<Scalar> there)
 //   void download(View<const Scalar> there, View<float> host)
 //   View<const Scalar> stage(View<const float> host, Buffer<Scalar>& staging)   for one reading; `staging` may grow
