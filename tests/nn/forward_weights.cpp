@@ -1,33 +1,11 @@
-// What a tokenizer keeps of its weights is all of them: a loaded model is saved with the bits that it was loaded from.
 #include <tessera/nn/forward_weights.hpp>
 
-#include <doctest/doctest.h>
-
-#include <files.hpp>
-#include <golden_models.hpp>
+#include <check/saved_weights.hpp>
 
 #include <tessera/backend/reference/reference.hpp>
-#include <tessera/tokenizer.hpp>
 
 using namespace tessera;
-
-namespace {
-
-template <class T>
-void check_round_trip(const std::string& name) {
-  CAPTURE(name);
-  const tessera_test::TemporaryFolder folder;
-  T::load(testing::golden_folder(name)).save(folder / "model.safetensors");
-  const WeightFile found(folder / "model.safetensors"), expected(testing::golden_folder(name));
-  for (const Parameter& p : ParameterTable<T::configuration>::parameters()) {
-    CAPTURE(p.name);
-    const StoredTensor& a = *found.find(p.name);
-    const StoredTensor& b = *expected.find(p.name);
-    CHECK(std::ranges::equal(a.file->bytes(*a.info), b.file->bytes(*b.info)));
-  }
-}
-
-}  // namespace
+using testing::check_round_trip;
 
 TEST_CASE("a loaded model is saved with its own bits: cpu") {
   check_round_trip<Tokenizer<presets::odd_latent>>("odd_latent");
