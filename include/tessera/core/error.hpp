@@ -14,6 +14,7 @@ enum class ErrorCode {
   bad_file,      ///< the bytes are not what the format allows
   mismatch,      ///< a well-formed file or array does not fit this model
   bad_argument,  ///< a value outside its documented range
+  device,        ///< a GPU refused or failed
 };
 
 /// As one line: names from files may hold any bytes; line breaks and other control characters become '?'.

@@ -16,8 +16,9 @@ struct NearestCode {
   Token* ids;
   float* margins;  // or null
 
+  static constexpr float infinity = std::numeric_limits<float>::infinity();
+
   TESSERA_HOST_DEVICE void operator()(Index r) const {
-    constexpr float infinity = std::numeric_limits<float>::infinity();
     float nearest = infinity;
     float second = infinity;
     Index id = 0;

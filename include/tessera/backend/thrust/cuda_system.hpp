@@ -1,0 +1,123 @@
+// Thrust's CUDA device system: functors run on the current device, in the calling thread's stream.
+#pragma once
+
+#ifndef __CUDACC__
+#error "tessera::cuda is compiled by nvcc; without a GPU, tessera::thrust_host runs the same operations."
+#endif
+
+#include <cuda_runtime_api.h>
+#include <thrust/for_each.h>
+#include <thrust/iterator/counting_iterator.h>
+#include <thrust/system/cuda/execution_policy.h>
+#include <thrust/system_error.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tessera/core/error.hpp>
+#include <tessera/core/types.hpp>
+
+namespace tessera {
+
+namespace thrust_detail {
+
+inline thread_local cudaStream_t cuda_stream = cudaStreamPerThread;
+
+/// Throws Error(device) unless `status` is success; what CUDA remembers of the failure is cleared first.
+inline void check_cuda(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();
+  throw Error(ErrorCode::device, call, cudaGetErrorString(status), "success");
+}
+
+/// Device memory, zeroed, from the device's own pool: made and freed in the order of the stream.
+template <class T>
+class CudaBuffer {
+ public:
+  CudaBuffer() = default;
+  /// Throws Error(device) with the bytes that were asked for and those that are free.
+  explicit CudaBuffer(Index size) : size_(static_cast<std::size_t>(size)) {
+    if (size == 0) return;
+    void* memory = nullptr;
+    if (const cudaError_t status = cudaMallocAsync(&memory, size_ * sizeof(T), cuda_stream); status != cudaSuccess) {
+      std::size_t free = 0, total = 0;
+      cudaMemGetInfo(&free, &total);
+      check_cuda(status, ("cudaMallocAsync of " + std::to_string(size_ * sizeof(T)) + " bytes, of which " +
+                          std::to_string(free) + " are free")
+                             .c_str());
+    }
+    data_ = static_cast<T*>(memory);
+    check_cuda(cudaMemsetAsync(data_, 0, size_ * sizeof(T), cuda_stream), "cudaMemsetAsync");
+  }
+  CudaBuffer(CudaBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  CudaBuffer& operator=(CudaBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~CudaBuffer() {
+    if (data_ != nullptr) cudaFreeAsync(data_, cuda_stream);
+  }
+
+  [[nodiscard]] View<T> view() { return {data_, size_}; }
+  [[nodiscard]] View<const T> view() const { return {data_, size_}; }
+  [[nodiscard]] Index size() const { return static_cast<Index>(size_); }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Copies return when they are done: the caller's memory may be gone the moment after.
+struct CudaMemory {
+  template <class T>
+  using Buffer = CudaBuffer<T>;
+
+  static void expect_one_write(View<float> /*buffer*/) {}
+  static void upload(View<const float> host, View<float> there) { copy(host, there, cudaMemcpyHostToDevice); }
+  static void download(View<const float> there, View<float> host) { copy(there, host, cudaMemcpyDeviceToHost); }
+  static void upload_tokens(View<const Token> host, View<Token> there) { copy(host, there, cudaMemcpyHostToDevice); }
+  static void download_tokens(View<const Token> there, View<Token> host) { copy(there, host, cudaMemcpyDeviceToHost); }
+  static View<const float> stage(View<const float> host, Buffer<float>& staging) {
+    if (staging.view().size() < host.size()) staging = Buffer<float>(static_cast<Index>(host.size()));
+    const View<float> there = staging.view().first(host.size());
+    upload(host, there);
+    return there;
+  }
+
+  template <class T>
+  static void copy(View<const T> from, View<T> to, cudaMemcpyKind kind) {
+    if (from.empty()) return;
+    check_cuda(cudaMemcpyAsync(to.data(), from.data(), from.size_bytes(), kind, cuda_stream), "cudaMemcpyAsync");
+    check_cuda(cudaStreamSynchronize(cuda_stream), "cudaStreamSynchronize");
+  }
+};
+
+struct CudaSystem {
+  using Memory = CudaMemory;
+
+  template <class F>
+  static void for_each(Index count, const F& f) {
+    try {
+      ::thrust::for_each_n(::thrust::cuda::par_nosync.on(cuda_stream), ::thrust::counting_iterator<Index>(0), count, f);
+    } catch (const ::thrust::system_error& error) {
+      check_cuda(static_cast<cudaError_t>(error.code().value()), "thrust::for_each_n");
+    }
+  }
+  static std::vector<double> read(View<const double> there) {
+    std::vector<double> values(there.size());
+    CudaMemory::copy(there, View<double>(values), cudaMemcpyDeviceToHost);
+    return values;
+  }
+};
+
+}  // namespace thrust_detail
+
+/// The stream that the calling thread's operations run in from now on; at first its own default stream.
+inline void set_cuda_stream(cudaStream_t stream) {
+  thrust_detail::cuda_stream = stream;
+}
+
+}  // namespace tessera
