@@ -6,6 +6,7 @@ option(TESSERA_NATIVE "Compile our programs for this machine's instruction set" 
 option(TESSERA_WERROR "Treat warnings in our programs as errors" OFF)
 option(TESSERA_OPENMP "Use OpenMP where it is found; without it everything runs on one thread" ON)
 option(TESSERA_THRUST "Offer tessera::thrust_host where OpenMP and Thrust's headers are found" ON)
+option(TESSERA_CUDA "Offer tessera::cuda, which no card has run yet (needs the CUDA Toolkit)" OFF)
 option(TESSERA_IMAGE_IO "Offer tessera::image_io (needs libjpeg and libpng)" ON)
 set(TESSERA_PRESETS all CACHE STRING "Presets of include/tessera/presets.hpp in the tessera program")
 set(TESSERA_SANITIZE "" CACHE STRING "Sanitizers for our programs, as for -fsanitize=")

@@ -3,16 +3,20 @@
 
 #include <tessera/core/types.hpp>
 
-#ifdef TESSERA_TEST_THRUST_HOST
+#if defined(TESSERA_TEST_THRUST_HOST)
 #include <tessera/backend/thrust/thrust_host.hpp>
+#elif defined(TESSERA_TEST_CUDA)
+#include <cuda/shared_memory.hpp>
 #else
 #include <tessera/backend/cpu/cpu.hpp>
 #endif
 
 namespace tessera::testing {
 
-#ifdef TESSERA_TEST_THRUST_HOST
+#if defined(TESSERA_TEST_THRUST_HOST)
 using Tested = thrust_host;
+#elif defined(TESSERA_TEST_CUDA)
+using Tested = basic_thrust<SharedSystem>;
 #else
 using Tested = cpu;
 #endif

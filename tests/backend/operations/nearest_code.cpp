@@ -92,11 +92,11 @@ TEST_CASE("nearest code gives the same ids whether margins are asked for or not,
   Tested::nearest_code(shape<300, 12>, 70, z, packed, ids, {});
   CHECK(ids == all.ids);
   for (Index r = 0; r < 70; ++r) {
-    float margin = -1.0F;
-    Token id = -1;
-    Tested::nearest_code(shape<300, 12>, 1, std::span(z).subspan(r * 12, 12), packed, {&id, 1}, {&margin, 1});
-    CHECK(id == all.ids[static_cast<std::size_t>(r)]);
-    CHECK(margin == all.margins[static_cast<std::size_t>(r)]);
+    std::vector<float> margin{-1.0F};
+    std::vector<Token> id{-1};
+    Tested::nearest_code(shape<300, 12>, 1, std::span(z).subspan(r * 12, 12), packed, id, margin);
+    CHECK(id[0] == all.ids[static_cast<std::size_t>(r)]);
+    CHECK(margin[0] == all.margins[static_cast<std::size_t>(r)]);
   }
 }
 

@@ -11,6 +11,10 @@
 #include <thrust/system/cuda/execution_policy.h>
 #include <thrust/system_error.h>
 
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +26,7 @@ namespace tessera {
 
 namespace thrust_detail {
 
-inline thread_local cudaStream_t cuda_stream = cudaStreamPerThread;
+inline thread_local cudaStream_t cuda_stream = nullptr;  // CUDA's default: one for all threads
 
 /// Throws Error(device) unless `status` is success; what CUDA remembers of the failure is cleared first.
 inline void check_cuda(cudaError_t status, const char* call) {
@@ -31,24 +35,46 @@ inline void check_cuda(cudaError_t status, const char* call) {
   throw Error(ErrorCode::device, call, cudaGetErrorString(status), "success");
 }
 
-/// Device memory, zeroed, from the device's own pool: made and freed in the order of the stream.
+/// The current device's pool of memory, made once and kept: what is freed stays there for the next who asks.
+inline cudaMemPool_t cuda_pool() {
+  static std::mutex mutex;
+  static std::map<int, cudaMemPool_t> pools;
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  const std::lock_guard lock(mutex);
+  if (const auto known = pools.find(device); known != pools.end()) return known->second;
+  cudaMemPoolProps properties{};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  properties.location.id = device;
+  cudaMemPool_t pool = nullptr;
+  check_cuda(cudaMemPoolCreate(&pool, &properties), "cudaMemPoolCreate");
+  std::uint64_t all = std::numeric_limits<std::uint64_t>::max();
+  check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute");
+  return pools[device] = pool;
+}
+
+/// Device memory, zeroed, made and freed in the order of the stream.
 template <class T>
 class CudaBuffer {
  public:
   CudaBuffer() = default;
   /// Throws Error(device) with the bytes that were asked for and those that are free.
-  explicit CudaBuffer(Index size) : size_(static_cast<std::size_t>(size)) {
+  explicit CudaBuffer(Index size) : CudaBuffer() {  // so that a failure below frees what there is
     if (size == 0) return;
     void* memory = nullptr;
-    if (const cudaError_t status = cudaMallocAsync(&memory, size_ * sizeof(T), cuda_stream); status != cudaSuccess) {
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    const cudaMemPool_t pool = cuda_pool();
+    if (const auto status = cudaMallocFromPoolAsync(&memory, bytes, pool, cuda_stream); status != cudaSuccess) {
       std::size_t free = 0, total = 0;
       cudaMemGetInfo(&free, &total);
-      check_cuda(status, ("cudaMallocAsync of " + std::to_string(size_ * sizeof(T)) + " bytes, of which " +
-                          std::to_string(free) + " are free")
-                             .c_str());
+      const std::string call =
+          "cudaMallocFromPoolAsync of " + std::to_string(bytes) + " bytes, " + std::to_string(free) + " being free";
+      check_cuda(status, call.c_str());
     }
     data_ = static_cast<T*>(memory);
-    check_cuda(cudaMemsetAsync(data_, 0, size_ * sizeof(T), cuda_stream), "cudaMemsetAsync");
+    size_ = static_cast<std::size_t>(size);
+    check_cuda(cudaMemsetAsync(data_, 0, bytes, cuda_stream), "cudaMemsetAsync");
   }
   CudaBuffer(CudaBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -115,7 +141,7 @@ struct CudaSystem {
 
 }  // namespace thrust_detail
 
-/// The stream that the calling thread's operations run in from now on; at first its own default stream.
+/// The stream that the calling thread's operations run in from now on; at first CUDA's default one.
 inline void set_cuda_stream(cudaStream_t stream) {
   thrust_detail::cuda_stream = stream;
 }

@@ -1,0 +1,17 @@
+// The tests of operations hand std::vectors to a backend. For a GPU, this program's operator new gives memory that both
+// sides share (main.cpp), and every kernel is waited for.
+#pragma once
+
+#include <tessera/backend/thrust/cuda.hpp>
+
+namespace tessera::testing {
+
+struct SharedSystem : thrust_detail::CudaSystem {
+  template <class F>
+  static void for_each(Index count, const F& f) {
+    CudaSystem::for_each(count, f);
+    thrust_detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  }
+};
+
+}  // namespace tessera::testing
