@@ -27,8 +27,9 @@ class WalledPages {
   WalledPages(WalledPages&& other) noexcept
       : start_(std::exchange(other.start_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
   WalledPages& operator=(WalledPages&& other) noexcept {
-    std::swap(start_, other.start_);
-    std::swap(bytes_, other.bytes_);
+    WalledPages moved(std::move(other));
+    std::swap(start_, moved.start_);
+    std::swap(bytes_, moved.bytes_);
     return *this;
   }
   ~WalledPages() {

@@ -149,7 +149,7 @@ struct AttentionOps {
   static void attention(Shape<D, heads>, Index batch, Index q_rows, Index kv_rows, View<const float> q,
                         View<const float> kv, View<float> y, View<float> log_sum_exp) {
     launch<System>(batch * heads * q_rows,
-                   AttendQuery<D, heads>{{q_rows, kv_rows}, q.data(), kv.data(), y.data(), log_sum_exp.data()});
+                   AttendQuery<D, heads>{{q_rows, kv_rows}, q.data(), kv.data(), y.data(), optional(log_sum_exp)});
   }
   template <Index D, Index heads>
   static void attention_backward(Shape<D, heads>, Index batch, Index q_rows, Index kv_rows, View<const float> q,

@@ -155,7 +155,8 @@ struct ConvolutionOps {
   static void convolution(Shape<H, W, In, Out>, Index batch, View<const float> x, View<const float> packed,
                           View<const float> bias, View<const float> residual, View<float> y) {
     using Tile = ConvolutionTile<H, W, In, Out>;
-    launch<System>(batch * H * Tile::tiles, Tile{x.data(), packed.data(), bias.data(), residual.data(), y.data()});
+    launch<System>(batch * H * Tile::tiles,
+                   Tile{x.data(), packed.data(), optional(bias), optional(residual), y.data()});
   }
   template <Index H, Index W, Index In, Index Out>
   static void convolution_backward_input(Shape<H, W, In, Out>, Index batch, View<const float> dy,

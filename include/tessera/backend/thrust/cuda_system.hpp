@@ -79,8 +79,9 @@ class CudaBuffer {
   CudaBuffer(CudaBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   CudaBuffer& operator=(CudaBuffer&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
+    CudaBuffer moved(std::move(other));
+    std::swap(data_, moved.data_);
+    std::swap(size_, moved.size_);
     return *this;
   }
   ~CudaBuffer() {

@@ -67,7 +67,7 @@ struct GaussianOps {
   template <Index C>
   static void gaussian_sample(Shape<C>, Index rows, View<const float> parameters, View<const float> noise,
                               View<float> z) {
-    launch<System>(rows * C, GaussianSample<C>{parameters.data(), noise.data(), z.data()});
+    launch<System>(rows * C, GaussianSample<C>{parameters.data(), optional(noise), z.data()});
   }
   template <Index C>
   static void gaussian_kl(Shape<C>, Index rows, View<const float> parameters, View<float> kl) {
@@ -76,7 +76,7 @@ struct GaussianOps {
   template <Index C>
   static void gaussian_backward(Shape<C>, Index rows, View<const float> parameters, View<const float> noise,
                                 View<const float> dz, double kl_weight, View<float> dparameters) {
-    launch<System>(rows * C, GaussianBackward<C>{parameters.data(), noise.data(), dz.data(),
+    launch<System>(rows * C, GaussianBackward<C>{parameters.data(), optional(noise), dz.data(),
                                                  static_cast<float>(kl_weight), dparameters.data()});
   }
 };

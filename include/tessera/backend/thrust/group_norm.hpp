@@ -120,8 +120,9 @@ struct GroupNormOps {
   template <Index C, Index G>
   static void group_norm_silu(Shape<C, G>, Index batch, Index pixels, View<const float> x, View<const float> weight,
                               View<const float> bias, View<float> y, View<float> mean, View<float> rstd) {
-    launch<System>(batch * G, GroupNormSilu<C, G>{
-                                  {pixels}, x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data()});
+    launch<System>(
+        batch * G,
+        GroupNormSilu<C, G>{{pixels}, x.data(), weight.data(), bias.data(), y.data(), optional(mean), optional(rstd)});
   }
   template <Index C, Index G>
   static void group_norm_silu_backward(Shape<C, G>, Index batch, Index pixels, View<const float> x,

@@ -21,6 +21,12 @@ TESSERA_HOST_DEVICE constexpr Index larger(Index a, Index b) {
   return a < b ? b : a;
 }
 
+/// Where a view's values are; null where it is empty, wherever that points.
+template <class T>
+T* optional(View<T> view) {
+  return view.empty() ? nullptr : view.data();
+}
+
 /// a . b, both of n values: sixteen sums side by side, then one after the other.
 template <Index n>
 TESSERA_HOST_DEVICE float dot(const float* a, const float* b) {

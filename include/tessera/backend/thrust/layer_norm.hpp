@@ -82,7 +82,8 @@ struct LayerNormOps {
   template <Index D>
   static void layer_norm(Shape<D>, Index rows, View<const float> x, View<const float> weight, View<const float> bias,
                          View<float> y, View<float> mean, View<float> rstd) {
-    launch<System>(rows, LayerNormRow<D>{x.data(), weight.data(), bias.data(), y.data(), mean.data(), rstd.data()});
+    launch<System>(rows,
+                   LayerNormRow<D>{x.data(), weight.data(), bias.data(), y.data(), optional(mean), optional(rstd)});
   }
   template <Index D>
   static void layer_norm_backward(Shape<D>, Index rows, View<const float> x, View<const float> weight,

@@ -154,14 +154,14 @@ struct LinearOps {
   static void linear(Shape<In, Out>, Index rows, View<const float> x, View<const float> packed,
                      LinearEpilogue<float> epilogue, View<float> y) {
     product<In, Out>(rows, x, packed,
-                     ForwardEpilogue{epilogue.bias.data(), epilogue.gelu_slope.data(), epilogue.residual.data(),
-                                     epilogue.gelu, y.data()});
+                     ForwardEpilogue{optional(epilogue.bias), optional(epilogue.gelu_slope),
+                                     optional(epilogue.residual), epilogue.gelu, y.data()});
   }
   template <Index In, Index Out>
   static void linear_backward_input(Shape<In, Out>, Index rows, View<const float> dy, View<const float> packed,
                                     LinearBackwardEpilogue<float> epilogue, View<float> dx) {
     product<Out, In>(rows, dy, packed,
-                     BackwardEpilogue{epilogue.gelu_slope.data(), epilogue.residual.data(), dx.data()});
+                     BackwardEpilogue{optional(epilogue.gelu_slope), optional(epilogue.residual), dx.data()});
   }
 
   template <Index In, Index Out>

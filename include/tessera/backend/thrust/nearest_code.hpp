@@ -59,7 +59,7 @@ struct NearestCodeOps {
   template <Index K, Index C>
   static void nearest_code(Shape<K, C>, Index rows, View<const float> z, View<const float> packed, View<Token> ids,
                            View<float> margins) {
-    launch<System>(rows, NearestCode<K, C>{z.data(), packed.data(), ids.data(), margins.data()});
+    launch<System>(rows, NearestCode<K, C>{z.data(), packed.data(), ids.data(), optional(margins)});
   }
 };
 

@@ -66,7 +66,7 @@ struct RowsOps {
   static void copy_rows(Shape<D>, Index batch, Index count, RowBlock<const float> x, View<const float> table,
                         RowBlock<float> y) {
     launch<System>(batch * count * D,
-                   CopyRows<D>{count, RowPointer<const float, D>(x), table.data(), RowPointer<float, D>(y)});
+                   CopyRows<D>{count, RowPointer<const float, D>(x), optional(table), RowPointer<float, D>(y)});
   }
   template <Index D>
   static void add_rows(Shape<D>, Index batch, Index count, RowBlock<const float> x, RowBlock<float> y) {
