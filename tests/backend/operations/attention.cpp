@@ -11,6 +11,7 @@
 #include <backend/tested.hpp>
 #include <cases/attention.hpp>
 #include <tessera/backend/reference/attention.hpp>
+#include <tessera/core/parallel.hpp>
 
 using namespace tessera;
 
