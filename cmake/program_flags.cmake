@@ -2,16 +2,17 @@
 add_library(tessera_program_flags INTERFACE)
 set(cxx $<COMPILE_LANGUAGE:CXX>)
 set(cuda $<COMPILE_LANGUAGE:CUDA>)
-target_compile_options(tessera_program_flags INTERFACE $<${cxx}:-Wall;-Wextra;-Wpedantic>)
+target_compile_options(tessera_program_flags INTERFACE "$<${cxx}:-Wall;-Wextra;-Wpedantic>")
 # -Wpedantic would complain of what nvcc itself writes.
-target_compile_options(tessera_program_flags INTERFACE $<${cuda}:-Xcompiler=-Wall,-Wextra>)
+target_compile_options(tessera_program_flags INTERFACE "$<${cuda}:-Xcompiler=-Wall,-Wextra>")
 # g++ 12 sees overlapping copies in `"text" + std::string()` that cannot happen (GCC bug 105651).
-target_compile_options(tessera_program_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
+target_compile_options(tessera_program_flags INTERFACE "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>")
 if(TESSERA_WERROR)
-  target_compile_options(tessera_program_flags INTERFACE $<${cxx}:-Werror> "$<${cuda}:SHELL:-Werror all-warnings>")
+  target_compile_options(tessera_program_flags INTERFACE "$<${cxx}:-Werror>" "$<${cuda}:SHELL:-Werror all-warnings>")
 endif()
 if(TESSERA_NATIVE)
-  target_compile_options(tessera_program_flags INTERFACE $<${cxx}:-march=native> $<${cuda}:-Xcompiler=-march=native>)
+  target_compile_options(tessera_program_flags INTERFACE "$<${cxx}:-march=native>"
+                                                         "$<${cuda}:-Xcompiler=-march=native>")
 endif()
 if(TESSERA_SANITIZE)
   target_compile_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all

@@ -3,7 +3,6 @@
 #include <tessera/backend/thrust/cuda.hpp>
 
 #include <cstdio>
-#include <filesystem>
 #include <vector>
 
 #include <tessera/presets.hpp>

@@ -7,8 +7,6 @@
 using namespace tessera;
 using namespace tessera::testing;
 
-namespace {}  // namespace
-
 TEST_CASE("upsampling agrees with the reference") {
   cases::upsample([]<Index H, Index W, Index C>(Shape<H, W, C> sizes, Index batch) {
     const Index size = batch * H * W * C;
