@@ -1,4 +1,4 @@
-// The Thrust backend on NVIDIA GPUs. No card has run it yet, which is why it must be asked for by that name.
+// The Thrust backend on NVIDIA GPUs. It compiles, and has never run on one: hence the macro that must be defined.
 #pragma once
 
 #ifndef TESSERA_CUDA_UNTESTED
@@ -10,6 +10,9 @@
 
 namespace tessera {
 
+/// Its operations, and with them encoding and decoding, may throw Error(device): memory ends, a kernel fails. What a
+/// kernel did wrong may be reported by a later operation. Tokens need not be tessera::cpu's: exp, erf and the orders of
+/// sums differ.
 using cuda = basic_thrust<thrust_detail::CudaSystem>;
 static_assert(Backend<cuda>);
 
