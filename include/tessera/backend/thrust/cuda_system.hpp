@@ -15,6 +15,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,23 +36,56 @@ inline void check_cuda(cudaError_t status, const char* call) {
   throw Error(ErrorCode::device, call, cudaGetErrorString(status), "success");
 }
 
-/// The current device's pool of memory, made once and kept: what is freed stays there for the next who asks.
+/// The current device's pool of memory: what is freed stays there for the next who asks. As a device's context, it ends
+/// with the program.
 inline cudaMemPool_t cuda_pool() {
   static std::mutex mutex;
   static std::map<int, cudaMemPool_t> pools;
   int device = 0;
   check_cuda(cudaGetDevice(&device), "cudaGetDevice");
   const std::lock_guard lock(mutex);
-  if (const auto known = pools.find(device); known != pools.end()) return known->second;
+  cudaMemPool_t& pool = pools[device];
+  if (pool != nullptr) return pool;
   cudaMemPoolProps properties{};
   properties.allocType = cudaMemAllocationTypePinned;
   properties.location.type = cudaMemLocationTypeDevice;
   properties.location.id = device;
-  cudaMemPool_t pool = nullptr;
-  check_cuda(cudaMemPoolCreate(&pool, &properties), "cudaMemPoolCreate");
+  cudaMemPool_t made = nullptr;
+  check_cuda(cudaMemPoolCreate(&made, &properties), "cudaMemPoolCreate");
   std::uint64_t all = std::numeric_limits<std::uint64_t>::max();
-  check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute");
-  return pools[device] = pool;
+  if (const auto status = cudaMemPoolSetAttribute(made, cudaMemPoolAttrReleaseThreshold, &all); status != cudaSuccess) {
+    cudaMemPoolDestroy(made);
+    check_cuda(status, "cudaMemPoolSetAttribute");
+  }
+  return pool = made;
+}
+
+/// What an allocation that fails could not have: the device's free memory, and what the pool holds of it unused.
+inline std::string cuda_memory_left(cudaMemPool_t pool) {
+  std::size_t free = 0, total = 0;
+  std::uint64_t reserved = 0, used = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  check_cuda(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "cudaMemPoolGetAttribute");
+  check_cuda(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
+  return std::to_string(free) + " being free and " + std::to_string(reserved - used) + " in the pool, unused";
+}
+
+inline void* cuda_allocate(std::size_t bytes) {
+  const cudaMemPool_t pool = cuda_pool();
+  void* memory = nullptr;
+  auto status = cudaMallocFromPoolAsync(&memory, bytes, pool, cuda_stream);
+  if (status == cudaErrorMemoryAllocation) {
+    // What was freed may wait for its stream, or lie in the pool in pieces that are too small.
+    cudaGetLastError();
+    check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    check_cuda(cudaMemPoolTrimTo(pool, 0), "cudaMemPoolTrimTo");
+    status = cudaMallocFromPoolAsync(&memory, bytes, pool, cuda_stream);
+  }
+  if (status != cudaSuccess) {
+    const std::string call = "cudaMallocFromPoolAsync of " + std::to_string(bytes) + " bytes, ";
+    check_cuda(status, (call + cuda_memory_left(pool)).c_str());
+  }
+  return memory;
 }
 
 /// Device memory, zeroed, made and freed in the order of the stream.
@@ -59,20 +93,13 @@ template <class T>
 class CudaBuffer {
  public:
   CudaBuffer() = default;
-  /// Throws Error(device) with the bytes that were asked for and those that are free.
+  /// Throws Error(device) with the bytes that were asked for and those that are left, std::bad_array_new_length where
+  /// they are more than can be counted.
   explicit CudaBuffer(Index size) : CudaBuffer() {  // so that a failure below frees what there is
     if (size == 0) return;
-    void* memory = nullptr;
+    if (size < 0 || size > static_cast<Index>(PTRDIFF_MAX / sizeof(T))) throw std::bad_array_new_length();
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
-    const cudaMemPool_t pool = cuda_pool();
-    if (const auto status = cudaMallocFromPoolAsync(&memory, bytes, pool, cuda_stream); status != cudaSuccess) {
-      std::size_t free = 0, total = 0;
-      cudaMemGetInfo(&free, &total);
-      const std::string call =
-          "cudaMallocFromPoolAsync of " + std::to_string(bytes) + " bytes, " + std::to_string(free) + " being free";
-      check_cuda(status, call.c_str());
-    }
-    data_ = static_cast<T*>(memory);
+    data_ = static_cast<T*>(cuda_allocate(bytes));
     size_ = static_cast<std::size_t>(size);
     check_cuda(cudaMemsetAsync(data_, 0, bytes, cuda_stream), "cudaMemsetAsync");
   }
@@ -85,7 +112,8 @@ class CudaBuffer {
     return *this;
   }
   ~CudaBuffer() {
-    if (data_ != nullptr) cudaFreeAsync(data_, cuda_stream);
+    // A failure is an earlier operation's, or the memory's own: the next kernel must not find it as its own.
+    if (data_ != nullptr && cudaFreeAsync(data_, cuda_stream) != cudaSuccess) cudaGetLastError();
   }
 
   [[nodiscard]] View<T> view() { return {data_, size_}; }
@@ -142,8 +170,11 @@ struct CudaSystem {
 
 }  // namespace thrust_detail
 
-/// The stream that the calling thread's operations run in from now on; at first CUDA's default one.
+/// The stream that the calling thread's operations run in from now on; at first CUDA's default one. A tokenizer, a
+/// trainer or a buffer is made, used and destroyed under one stream and one device: memory is given and taken back in
+/// the stream's order. Waits for the stream before, which must still exist; throws Error(device).
 inline void set_cuda_stream(cudaStream_t stream) {
+  thrust_detail::check_cuda(cudaStreamSynchronize(thrust_detail::cuda_stream), "cudaStreamSynchronize");
   thrust_detail::cuda_stream = stream;
 }
 
