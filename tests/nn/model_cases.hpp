@@ -149,7 +149,11 @@ class SmallModel {
   }
 
   [[nodiscard]] View<S> parameters() { return parameters_.view(); }
-  [[nodiscard]] View<const Token> ids() const { return pass_.ids(); }
+  [[nodiscard]] std::vector<Token> ids() const {
+    std::vector<Token> ids(pass_.ids().size());
+    B::download_tokens(pass_.ids(), ids);
+    return ids;
+  }
 
   Losses<typename B::Accumulator> forward() {
     PackedWeights<B>::pack(tensors_);

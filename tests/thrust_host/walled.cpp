@@ -1,11 +1,17 @@
-// Nothing above backend/ touches a device's memory by itself.
+// What these models do above backend/ leaves a device's memory to kernels and copies.
 #include <thrust_host/walled_system.hpp>
 
 #include <check/golden_models.hpp>
 #include <check/golden_training.hpp>
+#include <check/model_gradients.hpp>
 
 using namespace tessera;
 using testing::walled;
+
+TEST_CASE("gradients leave a device's memory to its kernels") {
+  testing::check_gradients_of<gradients::class_token, walled>(2, {.kl_weight = 0.5});
+  testing::check_gradients_of<gradients::text_posterior, walled>(2, {.reconstruction = ReconstructionLoss::l1});
+}
 
 TEST_CASE("a tokenizer leaves a device's memory to its kernels") {
   testing::check_golden<presets::tiny_titok_cosine, walled>("tiny_titok_cosine");
