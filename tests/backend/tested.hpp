@@ -15,10 +15,13 @@ namespace tessera::testing {
 
 #if defined(TESSERA_TEST_THRUST_HOST)
 using Tested = thrust_host;
+inline constexpr bool runs_in_pool = false;  // of set_parallel_for
 #elif defined(TESSERA_TEST_CUDA)
 using Tested = basic_thrust<SharedSystem>;
+inline constexpr bool runs_in_pool = false;
 #else
 using Tested = cpu;
+inline constexpr bool runs_in_pool = true;
 #endif
 
 }  // namespace tessera::testing

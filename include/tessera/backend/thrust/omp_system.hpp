@@ -20,6 +20,8 @@
 
 namespace tessera::thrust_detail {
 
+/// The threads are OpenMP's always: Thrust knows no others. A pool given to set_parallel_for runs none of this work; it
+/// says how many threads there are, and inside its tasks there is one.
 struct OmpSystem {
   using Memory = HostMemory<float>;
 
@@ -36,7 +38,7 @@ struct OmpSystem {
   /// Thrust asks OpenMP how many threads to use; set_thread_count holds here too.
   class Threads {
    public:
-    Threads() { omp_set_num_threads(thread_count()); }
+    Threads() { omp_set_num_threads(detail::in_user_task ? 1 : thread_count()); }
     ~Threads() { omp_set_num_threads(before_); }
     Threads(const Threads&) = delete;
     Threads& operator=(const Threads&) = delete;
