@@ -1,5 +1,5 @@
-// Every kernel of a published model and of the legacy decoder, forward and backward. That it compiles and links is a
-// test where there is no GPU.
+// The kernels of a published model and of the legacy decoder, forward and backward: without a GPU, whether they compile
+// and link.
 #include <tessera/backend/thrust/cuda.hpp>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// The CUDA tests' main, and their operator new: see shared_memory.hpp. Not for nvcc, which would make device code of
-// it.
+// main of the operations' tests on a GPU, and their operator new: see shared_memory.hpp. Not for nvcc, which would make
+// device code of it.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // The tests of operations hand std::vectors to a backend. For a GPU, this program's operator new gives memory that both
-// sides share (main.cpp), and every kernel is waited for.
+// sides share (shared_memory.cpp), and every kernel is waited for.
 #pragma once
 
 #include <tessera/backend/thrust/cuda.hpp>
