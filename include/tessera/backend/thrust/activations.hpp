@@ -8,8 +8,8 @@ namespace tessera::thrust_detail {
 /// y = exp(x - max) / sum(exp(x - max)).
 template <Index D>
 struct SoftmaxRow {
-  const float* x;
-  float* y;
+  const float* x;  // [rows, D]
+  float* y;        // [rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     float largest = x[r * D];
@@ -27,9 +27,9 @@ struct SoftmaxRow {
 /// dx = y * (dy - sum(dy y)).
 template <Index D>
 struct SoftmaxBackwardRow {
-  const float* y;
-  const float* dy;
-  float* dx;
+  const float* y;   // [rows, D]
+  const float* dy;  // [rows, D]
+  float* dx;        // [rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     double sum = 0;

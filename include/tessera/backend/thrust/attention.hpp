@@ -34,10 +34,10 @@ struct AttendQuery {
   using Rows = AttentionRows<D, heads>;
   static constexpr Index width = Rows::width;
   Rows rows;
-  const float* q;
-  const float* kv;
-  float* y;
-  float* log_sum_exp;  // or null
+  const float* q;      // [batch, q_rows, D]
+  const float* kv;     // [batch, kv_rows, 2 D]
+  float* y;            // [batch, q_rows, D]
+  float* log_sum_exp;  // [batch, heads, q_rows], or null
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index b = Rows::image(i, rows.q_rows);
@@ -71,11 +71,11 @@ struct AttentionSlopes {
   using Rows = AttentionRows<D, heads>;
   static constexpr Index width = Rows::width;
   Rows rows;
-  const float* q;
-  const float* kv;
-  const float* y;
-  const float* log_sum_exp;
-  const float* dy;
+  const float* q;            // [batch, q_rows, D]
+  const float* kv;           // [batch, kv_rows, 2 D]
+  const float* y;            // [batch, q_rows, D]
+  const float* log_sum_exp;  // [batch, heads, q_rows]
+  const float* dy;           // [batch, q_rows, D]
 
   struct Slopes {
     float p, ds;
@@ -96,7 +96,7 @@ template <Index D, Index heads>
 struct AttentionQueryGradient {
   using Rows = AttentionRows<D, heads>;
   AttentionSlopes<D, heads> slopes;
-  float* dq;
+  float* dq;  // [batch, q_rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Rows& rows = slopes.rows;
@@ -119,7 +119,7 @@ template <Index D, Index heads>
 struct AttentionKeyGradient {
   using Rows = AttentionRows<D, heads>;
   AttentionSlopes<D, heads> slopes;
-  float* dkv;
+  float* dkv;  // [batch, kv_rows, 2 D]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Rows& rows = slopes.rows;

@@ -7,9 +7,9 @@ namespace tessera::thrust_detail {
 
 template <Index C>
 struct GatherCodes {
-  const float* codes;
-  const Token* ids;
-  float* zq;
+  const float* codes;  // [K, C]
+  const Token* ids;    // [rows]
+  float* zq;           // [rows, C]
   TESSERA_HOST_DEVICE void operator()(Index i) const { zq[i] = codes[ids[i / C] * C + i % C]; }
 };
 
@@ -17,9 +17,9 @@ struct GatherCodes {
 template <Index C>
 struct GatherCodesBackward {
   Index rows;
-  const float* dzq;
-  const Token* ids;
-  float* dcodes;
+  const float* dzq;  // [rows, C]
+  const Token* ids;  // [rows]
+  float* dcodes;     // [K, C]
   TESSERA_HOST_DEVICE void operator()(Index c) const {
     for (Index r = 0; r < rows; ++r) dcodes[ids[r] * C + c] += dzq[r * C + c];
   }
@@ -30,9 +30,9 @@ inline constexpr float smallest_norm = 1e-12F;
 /// y = x / norm, norm = max(|x|, 1e-12), as torch.nn.functional.normalize.
 template <Index C>
 struct NormalizeRow {
-  const float* x;
-  float* y;
-  float* norm;
+  const float* x;  // [rows, C]
+  float* y;        // [rows, C]
+  float* norm;     // [rows]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     const float length = std::sqrt(dot<C>(x + r * C, x + r * C));
@@ -44,10 +44,10 @@ struct NormalizeRow {
 /// dx += (dy - y (y . dy)) / norm; where norm is the constant 1e-12, dx += dy / norm.
 template <Index C>
 struct NormalizeRowBackward {
-  const float* y;
-  const float* norm;
-  const float* dy;
-  float* dx;
+  const float* y;     // [rows, C]
+  const float* norm;  // [rows]
+  const float* dy;    // [rows, C]
+  float* dx;          // [rows, C]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     const float y_dy = norm[r] > smallest_norm ? dot<C>(y + r * C, dy + r * C) : 0.0F;

@@ -7,10 +7,10 @@ namespace tessera::thrust_detail {
 
 template <Index C, Index H, Index W>
 struct Conv3x3 {
-  const float* x;
-  const float* weight;
-  const float* bias;
-  float* y;
+  const float* x;       // [batch, C, H, W]
+  const float* weight;  // [C, C, 3, 3]
+  const float* bias;    // [C]
+  float* y;             // [batch, C, H, W]
 
   /// y[b, o, h, w] = bias[o] + the sum over c, i, j of weight[o, c, i, j] * x[b, c, h + i - 1, w + j - 1].
   TESSERA_HOST_DEVICE void operator()(Index at) const {
@@ -29,9 +29,9 @@ struct Conv3x3 {
 
 template <Index C, Index H, Index W>
 struct Conv3x3InputGradient {
-  const float* weight;
-  const float* dy;
-  float* dx;
+  const float* weight;  // [C, C, 3, 3]
+  const float* dy;      // [batch, C, H, W]
+  float* dx;            // [batch, C, H, W]
 
   /// As forward, the window turned around and the channels exchanged.
   TESSERA_HOST_DEVICE void operator()(Index at) const {
@@ -51,8 +51,8 @@ struct Conv3x3InputGradient {
 /// Of weight (o, c, i, j) and pixel t of the batch.
 template <Index C, Index H, Index W>
 struct Conv3x3WeightTerm {
-  const float* x;
-  const float* dy;
+  const float* x;   // [batch, C, H, W]
+  const float* dy;  // [batch, C, H, W]
 
   TESSERA_HOST_DEVICE double operator()(Index tap, Index t) const {
     const Index w = t % W, h = t / W % H, b = t / W / H;
@@ -64,7 +64,7 @@ struct Conv3x3WeightTerm {
 
 template <Index C, Index H, Index W>
 struct Conv3x3BiasTerm {
-  const float* dy;
+  const float* dy;  // [batch, C, H, W]
   TESSERA_HOST_DEVICE double operator()(Index o, Index t) const {
     return static_cast<double>(dy[(t / (H * W) * C + o) * H * W + t % (H * W)]);
   }

@@ -11,11 +11,11 @@ namespace tessera::thrust_detail {
 /// channels.
 template <Index H, Index W, Index In, Index Out>
 struct ConvolutionTile {
-  const float* x;
-  const float* packed;
-  const float* bias;  // these two: null where absent
-  const float* residual;
-  float* y;
+  const float* x;         // [batch, H, W, In]
+  const float* packed;    // [9, panels, In, 16]
+  const float* bias;      // [Out]; these two: null where absent
+  const float* residual;  // [batch, H, W, Out]
+  float* y;               // [batch, H, W, Out]
 
   static constexpr Index panels = parts(Out, panel_columns);
   static constexpr Index tiles = parts(W, tile_rows) * panels;  // of one row
@@ -65,9 +65,9 @@ struct ConvolutionTile {
 template <Index H, Index W, Index In, Index Out>
 struct ConvolutionWeightGradient {
   Index batch;
-  const float* x;
-  const float* dy;
-  float* dweight;
+  const float* x;   // [batch, H, W, In]
+  const float* dy;  // [batch, H, W, Out]
+  float* dweight;   // [Out, In, 3, 3]
 
   static constexpr Index panels = parts(In, panel_columns);
   static constexpr Index tiles = parts(Out, tile_rows) * panels;
@@ -117,8 +117,8 @@ struct ConvolutionWeightGradient {
 template <Index pixels, Index Out>
 struct ConvolutionBiasGradient {
   Index batch;
-  const float* dy;
-  float* dbias;
+  const float* dy;  // [batch, pixels, Out]
+  float* dbias;     // [Out]
 
   TESSERA_HOST_DEVICE void operator()(Index o) const {
     for (Index b = 0; b < batch; ++b) {

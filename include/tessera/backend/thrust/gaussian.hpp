@@ -18,9 +18,9 @@ TESSERA_HOST_DEVICE inline float clamped_log_variance(float x) {
 
 template <Index C>
 struct GaussianSample {
-  const float* parameters;
-  const float* noise;  // or null
-  float* z;
+  const float* parameters;  // [rows, 2 C]
+  const float* noise;       // [rows, C], or null
+  float* z;                 // [rows, C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const float* mean = parameters + mean_index<C>(i);
@@ -30,8 +30,8 @@ struct GaussianSample {
 
 template <Index C>
 struct GaussianKl {
-  const float* parameters;
-  float* kl;
+  const float* parameters;  // [rows, 2 C]
+  float* kl;                // [rows]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     double sum = 0;
@@ -46,11 +46,11 @@ struct GaussianKl {
 
 template <Index C>
 struct GaussianBackward {
-  const float* parameters;
-  const float* noise;  // or null
-  const float* dz;
+  const float* parameters;  // [rows, 2 C]
+  const float* noise;       // [rows, C], or null
+  const float* dz;          // [rows, C]
   float kl_weight;
-  float* dparameters;
+  float* dparameters;  // [rows, 2 C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index at = mean_index<C>(i);

@@ -29,12 +29,12 @@ struct GroupValues {
 template <Index C, Index G>
 struct GroupNormSilu {
   GroupValues<C, G> values;
-  const float* x;
-  const float* weight;
-  const float* bias;
-  float* y;
-  float* mean;  // these two: null where nobody reads them
-  float* rstd;
+  const float* x;       // [batch, pixels, C]
+  const float* weight;  // [C]
+  const float* bias;    // [C]
+  float* y;             // [batch, pixels, C]
+  float* mean;          // [batch, G]; these two: null where nobody reads them
+  float* rstd;          // [batch, G]
 
   TESSERA_HOST_DEVICE void operator()(Index group) const {
     const double count = static_cast<double>(values.count());
@@ -61,12 +61,12 @@ struct GroupNormSilu {
 /// s)), s = sigmoid(v).
 template <Index C, Index G>
 struct GroupNormSlopes {
-  const float* x;
-  const float* weight;
-  const float* bias;
-  const float* mean;
-  const float* rstd;
-  const float* dy;
+  const float* x;       // [batch, pixels, C]
+  const float* weight;  // [C]
+  const float* bias;    // [C]
+  const float* mean;    // [batch, G]
+  const float* rstd;    // [batch, G]
+  const float* dy;      // [batch, pixels, C]
 
   TESSERA_HOST_DEVICE float normalized(Index at, Index group) const { return (x[at] - mean[group]) * rstd[group]; }
   TESSERA_HOST_DEVICE float dv(Index at, Index group, Index c) const {
@@ -81,7 +81,7 @@ template <Index C, Index G>
 struct GroupNormInputGradient {
   GroupValues<C, G> values;
   GroupNormSlopes<C, G> slopes;
-  float* dx;
+  float* dx;  // [batch, pixels, C]
 
   TESSERA_HOST_DEVICE void operator()(Index group) const {
     double sum_g = 0;

@@ -1,5 +1,4 @@
-// y = (x - mean) * rstd * weight + bias, row by row. Ba et al. 2016, arXiv:1607.06450. Sums in double: the kernels wait
-// for memory, not for these.
+// y = (x - mean) * rstd * weight + bias, row by row. Ba et al. 2016, arXiv:1607.06450. Sums in double.
 #pragma once
 
 #include <tessera/backend/thrust/launch.hpp>
@@ -8,12 +7,12 @@ namespace tessera::thrust_detail {
 
 template <Index D>
 struct LayerNormRow {
-  const float* x;
-  const float* weight;
-  const float* bias;
-  float* y;
-  float* mean;  // these two: null where nobody reads them
-  float* rstd;
+  const float* x;       // [rows, D]
+  const float* weight;  // [D]
+  const float* bias;    // [D]
+  float* y;             // [rows, D]
+  float* mean;          // [rows]; these two: null where nobody reads them
+  float* rstd;          // [rows]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     const float* row = x + r * D;
@@ -35,12 +34,12 @@ struct LayerNormRow {
 /// With n = (x - mean) * rstd and g = dy * weight: dx += rstd * (g - mean(g) - n * mean(g n)).
 template <Index D>
 struct LayerNormBackwardRow {
-  const float* x;
-  const float* weight;
-  const float* mean;
-  const float* rstd;
-  const float* dy;
-  float* dx;
+  const float* x;       // [rows, D]
+  const float* weight;  // [D]
+  const float* mean;    // [rows]
+  const float* rstd;    // [rows]
+  const float* dy;      // [rows, D]
+  float* dx;            // [rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     double sum_g = 0;
@@ -61,10 +60,10 @@ struct LayerNormBackwardRow {
 /// Of weight i and row r: dy * n.
 template <Index D>
 struct LayerNormWeightTerm {
-  const float* x;
-  const float* mean;
-  const float* rstd;
-  const float* dy;
+  const float* x;     // [rows, D]
+  const float* mean;  // [rows]
+  const float* rstd;  // [rows]
+  const float* dy;    // [rows, D]
 
   TESSERA_HOST_DEVICE double operator()(Index i, Index r) const {
     return static_cast<double>(dy[r * D + i] * ((x[r * D + i] - mean[r]) * rstd[r]));
@@ -73,7 +72,7 @@ struct LayerNormWeightTerm {
 
 template <Index D>
 struct LayerNormBiasTerm {
-  const float* dy;
+  const float* dy;  // [rows, D]
   TESSERA_HOST_DEVICE double operator()(Index i, Index r) const { return static_cast<double>(dy[r * D + i]); }
 };
 

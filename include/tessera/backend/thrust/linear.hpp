@@ -21,11 +21,11 @@ TESSERA_HOST_DEVICE inline float gelu_slope(float x) {
 
 /// What `linear` does with a sum before it stores it.
 struct ForwardEpilogue {
-  const float* bias;  // these three: null where absent
-  float* gelu_slopes;
-  const float* residual;
+  const float* bias;      // [Out]; these three: null where absent
+  float* gelu_slopes;     // [rows, Out]
+  const float* residual;  // [rows, Out]
   bool gelu;
-  float* y;
+  float* y;  // [rows, Out]
 
   TESSERA_HOST_DEVICE void operator()(Index at, Index column, float sum) const {
     const float pre = bias == nullptr ? sum : sum + bias[column];
@@ -37,9 +37,9 @@ struct ForwardEpilogue {
 
 /// What `linear_backward_input` does with a sum before it stores it.
 struct BackwardEpilogue {
-  const float* gelu_slopes;  // these two: null where absent
-  const float* residual;
-  float* dx;
+  const float* gelu_slopes;  // [rows, In]; these two: null where absent
+  const float* residual;     // [rows, In]
+  float* dx;                 // [rows, In]
 
   TESSERA_HOST_DEVICE void operator()(Index at, Index /*column*/, float sum) const {
     const float value = gelu_slopes == nullptr ? sum : sum * gelu_slopes[at];
@@ -51,8 +51,8 @@ struct BackwardEpilogue {
 template <Index Depth, Index Width, class Epilogue>
 struct PanelProduct {
   Index rows;
-  const float* x;
-  const float* packed;
+  const float* x;       // [rows, Depth]
+  const float* packed;  // [panels, Depth, 16]
   Epilogue epilogue;
 
   static constexpr Index panels = parts(Width, panel_columns);
@@ -81,9 +81,9 @@ struct PanelProduct {
 template <Index In, Index Out>
 struct WeightGradient {
   Index rows;
-  const float* x;
-  const float* dy;
-  float* dweight;
+  const float* x;   // [rows, In]
+  const float* dy;  // [rows, Out]
+  float* dweight;   // [Out, In]
 
   static constexpr Index panels = parts(In, panel_columns);
   static constexpr Index tiles = parts(Out, tile_rows) * panels;
@@ -123,8 +123,8 @@ struct WeightGradient {
 template <Index Out>
 struct BiasGradient {
   Index rows;
-  const float* dy;
-  float* dbias;
+  const float* dy;  // [rows, Out]
+  float* dbias;     // [Out]
 
   TESSERA_HOST_DEVICE void operator()(Index o) const {
     float sum = dbias[o];

@@ -11,10 +11,10 @@ namespace tessera::thrust_detail {
 
 template <Index K, Index C>
 struct NearestCode {
-  const float* z;
-  const float* packed;  // panels of codes
-  Token* ids;
-  float* margins;  // or null
+  const float* z;       // [rows, C]
+  const float* packed;  // [panels, C, 16]
+  Token* ids;           // [rows]
+  float* margins;       // [rows], or null
 
   static constexpr float infinity = std::numeric_limits<float>::infinity();
 

@@ -19,7 +19,7 @@ template <Index Depth, Index Width>
 struct PackPanels {
   const float* from;
   Index column_step, depth_step;
-  float* packed;
+  float* packed;  // [panels, Depth, 16]
 
   static constexpr Index size = parts(Width, panel_columns) * panel_columns * Depth;
 

@@ -23,22 +23,22 @@ struct PixelPlace {
 
 template <class Place>
 struct Patchify {
-  const float* image;
-  float* patches;
+  const float* image;  // [batch, C, H, W]
+  float* patches;      // [batch, N, C, P, P]
   TESSERA_HOST_DEVICE void operator()(Index i) const { patches[Place(i).channels_first()] = image[i]; }
 };
 
 template <class Place>
 struct Unpatchify {
-  const float* patches;
-  float* image;
+  const float* patches;  // [batch, N, P, P, C]
+  float* image;          // [batch, C, H, W]
   TESSERA_HOST_DEVICE void operator()(Index i) const { image[i] = patches[Place(i).channels_last()]; }
 };
 
 template <class Place>
 struct UnpatchifyBackward {
-  const float* dimage;
-  float* dpatches;
+  const float* dimage;  // [batch, C, H, W]
+  float* dpatches;      // [batch, N, P, P, C]
   TESSERA_HOST_DEVICE void operator()(Index i) const { dpatches[Place(i).channels_last()] = dimage[i]; }
 };
 

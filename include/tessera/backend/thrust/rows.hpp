@@ -21,7 +21,7 @@ template <Index D>
 struct CopyRows {
   Index count;
   RowPointer<const float, D> x;
-  const float* table;  // or null
+  const float* table;  // [count, D], or null
   RowPointer<float, D> y;
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {

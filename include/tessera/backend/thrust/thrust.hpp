@@ -1,4 +1,5 @@
-// Every operation of backend/concept.hpp in float32, written once for all of Thrust's device systems.
+// Every operation of backend/concept.hpp in float32, written once for Thrust's OpenMP and CUDA systems: plain loops, of
+// which none is tuned for a GPU.
 #pragma once
 
 #include <tessera/backend/concept.hpp>
@@ -25,7 +26,7 @@ namespace tessera {
 ///   System::for_each(count, f)               calls a copy of f there, once for every i in [0, count), in any order
 ///   System::read(View<const double> there)   the values as a std::vector, once everything before has run
 ///   System::Memory                           the concept's operations on memory (backend/host_memory.hpp)
-/// No result depends on how many threads the system has.
+/// No sum's order depends on how many threads the system has.
 template <class System>
 struct basic_thrust : System::Memory,
                       thrust_detail::LinearOps<System>,

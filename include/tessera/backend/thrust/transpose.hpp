@@ -7,8 +7,8 @@ namespace tessera::thrust_detail {
 
 template <Index R, Index C>
 struct Transpose {
-  const float* x;
-  float* y;
+  const float* x;  // [batch, R, C]
+  float* y;        // [batch, C, R]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index r = i % R, c = i / R % C, b = i / R / C;

@@ -9,8 +9,8 @@ namespace tessera::thrust_detail {
 
 template <Index W, Index C>
 struct Upsample2 {
-  const float* x;
-  float* y;
+  const float* x;  // [batch, H, W, C]
+  float* y;        // [batch, 2 H, 2 W, C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index c = i % C, w = i / C % (2 * W), row = i / C / (2 * W);
@@ -20,8 +20,8 @@ struct Upsample2 {
 
 template <Index W, Index C>
 struct Upsample2Backward {
-  const float* dy;
-  float* dx;
+  const float* dy;  // [batch, 2 H, 2 W, C]
+  float* dx;        // [batch, H, W, C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index c = i % C, w = i / C % W, row = i / C / W;
