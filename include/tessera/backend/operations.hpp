@@ -1,6 +1,8 @@
 // Small argument structs that every backend's operations share.
 #pragma once
 
+#include <cmath>
+
 #include <tessera/core/types.hpp>
 
 namespace tessera {
@@ -41,6 +43,24 @@ struct AdamWStep {
   double weight_decay;    // 0 for tensors without decay
   double gradient_scale;  // the clipping factor: the gradient is multiplied by it first
   std::int64_t step;      // from 1, for the bias correction
+};
+
+/// What an update multiplies every value by, made once in double for the backends in float32:
+///   m = beta1 m + new1 g;  v = beta2 v + new2 g^2;  p = decay p - move m / (sqrt(v) root_correction + eps),
+/// with g = scale gradient.
+struct AdamWFactors {
+  float scale, beta1, new1, beta2, new2, root_correction, eps, decay, move;
+
+  explicit AdamWFactors(const AdamWStep& step)
+      : scale(static_cast<float>(step.gradient_scale)),
+        beta1(static_cast<float>(step.beta1)),
+        new1(static_cast<float>(1 - step.beta1)),
+        beta2(static_cast<float>(step.beta2)),
+        new2(static_cast<float>(1 - step.beta2)),
+        root_correction(static_cast<float>(1 / std::sqrt(1 - std::pow(step.beta2, static_cast<double>(step.step))))),
+        eps(static_cast<float>(step.eps)),
+        decay(static_cast<float>(1 - step.learning_rate * step.weight_decay)),
+        move(static_cast<float>(step.learning_rate / (1 - std::pow(step.beta1, static_cast<double>(step.step))))) {}
 };
 
 /// Codebook and commitment terms before any weight: mean((sg(z) - zq)^2), mean((z - sg(zq))^2).

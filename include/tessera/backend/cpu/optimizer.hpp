@@ -1,8 +1,6 @@
 // One AdamW update, the moving average of weights, and fill. Loshchilov and Hutter 2019, arXiv:1711.05101.
 #pragma once
 
-#include <cmath>
-
 #include <tessera/backend/cpu/loops.hpp>
 #include <tessera/backend/operations.hpp>
 
@@ -16,16 +14,16 @@ struct OptimizerOps {
   static void adamw(AdamWStep step, View<const float> gradient, View<float> parameter, View<float> first_moment,
                     View<float> second_moment) {
     using Batch = typename V::Batch;
-    const double t = static_cast<double>(step.step);
-    const V scale = number(step.gradient_scale);
-    const V beta1 = number(step.beta1);
-    const V new1 = number(1 - step.beta1);
-    const V beta2 = number(step.beta2);
-    const V new2 = number(1 - step.beta2);
-    const V root_correction = number(1 / std::sqrt(1 - std::pow(step.beta2, t)));
-    const V eps = number(step.eps);
-    const V decay = number(1 - step.learning_rate * step.weight_decay);
-    const V move = number(-step.learning_rate / (1 - std::pow(step.beta1, t)));
+    const AdamWFactors by(step);
+    const V scale = V::broadcast(by.scale);
+    const V beta1 = V::broadcast(by.beta1);
+    const V new1 = V::broadcast(by.new1);
+    const V beta2 = V::broadcast(by.beta2);
+    const V new2 = V::broadcast(by.new2);
+    const V root_correction = V::broadcast(by.root_correction);
+    const V eps = V::broadcast(by.eps);
+    const V decay = V::broadcast(by.decay);
+    const V move = V::broadcast(-by.move);
     parallel_vectors(
         static_cast<Index>(gradient.size()), [&](Index i, auto n) __attribute__((always_inline)) {
           const V g = scale * load<Arch>(gradient.data() + i, n);
