@@ -23,7 +23,7 @@ namespace tessera {
 /// Encodes and decodes. After construction neither allocates memory, locks, nor throws, apart from the results that are
 /// returned as xtensor arrays and from a text of a wrong size. One tokenizer serves one thread at a time: it owns its
 /// work memory. (On Linux the system hands that out where it is first used: who only encodes pays nothing for
-/// decode's.)
+/// decode's.) A backend on a GPU may throw all the same: backend/thrust/cuda.hpp.
 template <Config config, Backend B = cpu>
 class Tokenizer {
   using S = typename B::Scalar;
