@@ -5,6 +5,8 @@ set(cuda $<COMPILE_LANGUAGE:CUDA>)
 target_compile_options(tessera_program_flags INTERFACE "$<${cxx}:-Wall;-Wextra;-Wpedantic>")
 # -Wpedantic would complain of what nvcc itself writes.
 target_compile_options(tessera_program_flags INTERFACE "$<${cuda}:-Xcompiler=-Wall,-Wextra>")
+# nvcc's front end calls a loop over an unsigned number pointless where a template makes its end zero (186).
+target_compile_options(tessera_program_flags INTERFACE "$<${cuda}:--diag-suppress=186>")
 # g++ 12 sees overlapping copies in `"text" + std::string()` that cannot happen (GCC bug 105651).
 target_compile_options(tessera_program_flags INTERFACE "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>")
 if(TESSERA_WERROR)
