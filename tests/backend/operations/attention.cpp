@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <backend/compare.hpp>
 #include <backend/tested.hpp>
 #include <cases/attention.hpp>
 #include <tessera/backend/reference/attention.hpp>
@@ -17,10 +18,9 @@ using namespace tessera;
 
 namespace {
 
+using testing::as;
+using testing::poisoned;
 using testing::Tested;
-
-template <class T>
-constexpr T poison = std::numeric_limits<T>::quiet_NaN();
 
 /// Every array of one call, forward and backward; the outputs start as NaN.
 template <class T>
@@ -36,21 +36,15 @@ std::vector<float> normal(Index size, float amplitude, std::uint32_t seed) {
   return values;
 }
 
-template <class T>
-std::vector<T> as(const std::vector<float>& values) {
-  return {values.begin(), values.end()};
-}
-
 template <class T, Index D, Index heads>
 Arrays<T> inputs(cases::AttentionTiles c) {
-  const auto poisoned = [](Index n) { return std::vector<T>(static_cast<std::size_t>(n), poison<T>); };
   return {as<T>(normal(c.batch * c.q_rows * D, c.amplitude, 1)),
           as<T>(normal(c.batch * c.kv_rows * 2 * D, c.amplitude, 2)),
           as<T>(normal(c.batch * c.q_rows * D, 1.0F, 3)),
-          poisoned(c.batch * c.q_rows * D),
-          poisoned(c.batch * heads * c.q_rows),
-          poisoned(c.batch * c.q_rows * D),
-          poisoned(c.batch * c.kv_rows * 2 * D)};
+          poisoned<T>(c.batch * c.q_rows * D),
+          poisoned<T>(c.batch * heads * c.q_rows),
+          poisoned<T>(c.batch * c.q_rows * D),
+          poisoned<T>(c.batch * c.kv_rows * 2 * D)};
 }
 
 template <class Ops, Index D, Index heads, class T>
@@ -162,7 +156,7 @@ TEST_CASE("attention gives a query the same bits whatever queries stand around i
   auto all = inputs<float, D, 1>(c);
   Tested::attention(shape<D, 1>, 1, c.q_rows, c.kv_rows, all.q, all.kv, all.y, {});
   for (Index row = 0; row < c.q_rows; ++row) {
-    std::vector<float> y(D, poison<float>);
+    std::vector<float> y = poisoned<float>(D);
     Tested::attention(shape<D, 1>, 1, 1, c.kv_rows, View<const float>(all.q).subspan(row * D, D), all.kv, y, {});
     CHECK(same_bits(y.data(), all.y.data() + row * D, D));
   }
@@ -194,7 +188,7 @@ TEST_CASE("attention ignores a constant added to every score") {
   constexpr Index n = 70;
   std::vector<float> q(1, 100.0F);
   std::vector<float> kv(2 * n);
-  std::vector<float> y(1, poison<float>);
+  std::vector<float> y = poisoned<float>(1);
   for (Index key = 0; key < n; ++key) {
     kv[2 * key] = 100.0F;
     kv[2 * key + 1] = static_cast<float>(key);
