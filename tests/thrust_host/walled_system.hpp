@@ -95,16 +95,18 @@ struct WalledMemory {
 };
 
 struct WalledSystem {
+  using Scalar = float;
   using Memory = WalledMemory;
+  static constexpr bool has_kernels = false;
 
   template <class F>
   static void for_each(Index count, const F& f) {
     const WalledPages::Door door;
-    thrust_detail::OmpSystem::for_each(count, f);
+    thrust_detail::OmpSystem<float>::for_each(count, f);
   }
   static std::vector<double> read(View<const double> there) {
     const WalledPages::Door door;
-    return thrust_detail::OmpSystem::read(there);
+    return thrust_detail::OmpSystem<float>::read(there);
   }
 };
 

@@ -7,6 +7,15 @@
 
 namespace tessera {
 
+/// Statistics, and in training gradients, moments and the weights that are updated: in S itself, or, where S is a format
+/// of half the precision, in float.
+template <class S>
+struct WideOf {
+  using type = S;
+};
+template <class S>
+using Wide = typename WideOf<S>::type;
+
 /// What `linear` does with each product before it stores it:
 ///   pre = x W^T + bias;  y = residual + (gelu ? gelu(pre) : pre).
 template <class S>

@@ -151,7 +151,9 @@ struct CudaMemory {
 };
 
 struct CudaSystem {
+  using Scalar = float;
   using Memory = CudaMemory;
+  static constexpr bool has_kernels = false;
 
   template <class F>
   static void for_each(Index count, const F& f) {
@@ -160,6 +162,18 @@ struct CudaSystem {
     } catch (const ::thrust::system_error& error) {
       check_cuda(static_cast<cudaError_t>(error.code().value()), "thrust::for_each_n");
     }
+  }
+  /// Starts a kernel of kernels/ with so many threads a block.
+  template <class... Parameters, class... Arguments>
+  static void run(void (*kernel)(Parameters...), dim3 grid, int threads, std::size_t shared_bytes,
+                  const Arguments&... arguments) {
+    if (shared_bytes > (std::size_t{48} << 10)) {  // more than that must be asked for
+      check_cuda(
+          cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+          "cudaFuncSetAttribute of shared memory");
+    }
+    kernel<<<grid, static_cast<unsigned>(threads), shared_bytes, cuda_stream>>>(arguments...);
+    check_cuda(cudaGetLastError(), "a kernel's start");
   }
   static std::vector<double> read(View<const double> there) {
     std::vector<double> values(there.size());

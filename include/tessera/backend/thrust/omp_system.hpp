@@ -22,8 +22,11 @@ namespace tessera::thrust_detail {
 
 /// The threads are OpenMP's always: Thrust knows no others. A pool given to set_parallel_for runs none of this work; it
 /// says how many threads there are, and inside its tasks there is one.
+template <class S>
 struct OmpSystem {
-  using Memory = HostMemory<float>;
+  using Scalar = S;
+  using Memory = HostMemory<S>;
+  static constexpr bool has_kernels = false;
 
   template <class F>
   static void for_each(Index count, const F& f) {

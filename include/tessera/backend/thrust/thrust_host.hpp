@@ -7,7 +7,7 @@
 
 namespace tessera {
 
-using thrust_host = basic_thrust<thrust_detail::OmpSystem>;
+using thrust_host = basic_thrust<thrust_detail::OmpSystem<float>>;
 static_assert(Backend<thrust_host>);
 
 }  // namespace tessera
