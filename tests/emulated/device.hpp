@@ -23,6 +23,9 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 
+struct alignas(16) uint4 {
+  std::uint32_t x, y, z, w;
+};
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
@@ -81,19 +84,16 @@ class Block {
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
-  /// Runs all threads to their ends.
+  /// Runs all threads to their ends, each warp as far as it gets without the others.
   void run() {
     Block* const outer = running();
     running() = this;
-    for (int left = size_; left > 0;) {
-      moved_ = false;
-      for (int i = 0; i < size_; ++i) {
-        thread_ = &threads_[static_cast<std::size_t>(descending ? size_ - 1 - i : i)];
-        if (thread_->done) continue;
-        swapcontext(&scheduler_, &thread_->context);
-        if (thread_->done) --left, moved_ = true;
+    for (left_ = size_; left_ > 0;) {
+      bool moved = false;
+      for (int first = 0; first < size_; first += warp_size) {
+        while (run_warp(first)) moved = true;
       }
-      if (!moved_) fail("a block's threads wait for one another at different barriers");
+      if (!moved) fail("a block's threads wait for one another at different barriers");
     }
     const auto untouched = [](const char* begin, const char* end) {
       return std::all_of(begin, end, [](char byte) { return byte == '\xff'; });
@@ -134,9 +134,22 @@ class Block {
   [[nodiscard]] dim3 index() const { return index_; }
   [[nodiscard]] dim3 grid() const { return grid_; }
   [[nodiscard]] unsigned size() const { return static_cast<unsigned>(size_); }
-  [[nodiscard]] char* shared() { return shared_[1].bytes; }
+  [[nodiscard]] char* shared() { return reinterpret_cast<char*>(shared_.data() + 1); }  // g++: of more than a Line
 
  private:
+  /// Whether any of these threads got past where it waited, or to its end. Threads count from the other end where they
+  /// are to run in descending order.
+  bool run_warp(int first) {
+    moved_ = false;
+    for (int i = first; i < std::min(first + warp_size, size_); ++i) {
+      thread_ = &threads_[static_cast<std::size_t>(descending ? size_ - 1 - i : i)];
+      if (thread_->done) continue;
+      swapcontext(&scheduler_, &thread_->context);
+      if (thread_->done) --left_, moved_ = true;
+    }
+    return moved_;
+  }
+
   struct alignas(128) Line {
     char bytes[128];
   };
@@ -178,6 +191,7 @@ class Block {
   Barrier barrier_;
   ucontext_t scheduler_{};
   Thread* thread_ = nullptr;
+  int left_ = 0;  // threads that are not done
   bool moved_ = false;
 };
 
