@@ -37,6 +37,13 @@ __device__ inline void wait_for_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
 
+/// Writes 16 aligned bytes. nvcc stores structs of this size value by value here and there.
+__device__ inline void store(void* global, const std::uint32_t (&words)[4]) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(global)), "r"(words[0]),
+               "r"(words[1]), "r"(words[2]), "r"(words[3])
+               : "memory");
+}
+
 /// Two values of a matrix's row: the first in the lower half.
 __device__ inline std::uint32_t pack(float first, float second) {
   std::uint32_t both;

@@ -41,6 +41,11 @@ void wait_for_copies() {
   }
 }
 
+inline void store(void* global, const std::uint32_t (&words)[4]) {
+  check_aligned(global);
+  std::memcpy(global, words, sizeof words);
+}
+
 inline std::uint32_t pack(float first, float second) {
   return static_cast<std::uint32_t>(bfloat16(second).bits) << 16 | bfloat16(first).bits;
 }
