@@ -1,0 +1,256 @@
+// The nearest code in bfloat16: tensor cores multiply z and the codes, from which float32 sums come back.
+//
+// A product of 16 values is one instruction, so that the search for the best costs more than the scores unless it is
+// thrifty: of each group of eight scores a lane takes the maximum, and stores the eight in shared memory where that is
+// its best so far. Which of them it is, and the runner-up among them, is asked once, at the end.
+#pragma once
+
+#include <tessera/backend/thrust/bfloat16.hpp>
+#include <tessera/backend/thrust/kernels/nearest_candidate.hpp>
+
+namespace tessera::thrust_detail {
+
+/// What a block computes at a time. A warp has 32 rows. Up to 64 values a code its rows stay in registers; beyond, both
+/// operands come through shared memory, and larger tiles read each less often.
+template <Index C>
+struct Bfloat16Codes {
+  static constexpr bool thin = C <= 64;
+  static constexpr int warps = thin ? 4 : 8;
+  static constexpr int threads = warps * 32;
+  static constexpr int blocks_per_processor = C <= 32 ? 4 : thin ? 3 : 1;  // 128, 168 or 255 registers a thread
+  static constexpr int rows = warps * 32;
+  static constexpr int codes = thin ? 64 : 128;
+  static constexpr int codes_at_once = thin ? 32 : 128;  // whose sums a warp has in registers
+  static constexpr int chunks = static_cast<int>((C + 63) / 64);
+  static constexpr int depth = static_cast<int>((C + chunks * 16 - 1) / (chunks * 16)) * 16;  // values in a chunk
+  static constexpr int panel = codes * (depth + 2);
+  static constexpr int pitch = depth + 8;  // of shared rows: eight of them start in eight different banks of 16 bytes
+  static constexpr int shared_panel = codes * (pitch + 2);
+  static constexpr int shared_z = thin ? 0 : rows * pitch;
+  static constexpr int kept = threads * 4 * 8;
+  static constexpr std::size_t shared_bytes = 2 * (shared_panel + shared_z) * sizeof(bfloat16) + kept * sizeof(float);
+
+  static constexpr Index packed_size(Index K) { return ceil_div(K, codes) * chunks * panel; }
+
+  /// One call per code. packed [tiles, chunks]: panels of values [codes, depth], zeros where C ends, and then of
+  /// float32 [codes]: what the code's sums start from in its first chunk, -infinity where there is no code.
+  struct Pack {
+    Index K;
+    const bfloat16* from;  // [K, C]
+    bfloat16* packed;
+
+    TESSERA_HOST_DEVICE void operator()(Index k) const {
+      bfloat16* panels = packed + k / codes * chunks * panel;
+      double squares = 0;
+      for (Index i = 0; i < Index{chunks} * depth; ++i) {
+        const float value = k < K && i < C ? static_cast<float>(from[k * C + i]) : 0.0F;
+        squares += static_cast<double>(value) * static_cast<double>(value);
+        panels[i / depth * panel + k % codes * depth + i % depth] = value;
+      }
+      for (Index chunk = 0; chunk < chunks; ++chunk) {
+        const float start = chunk > 0 ? 0.0F : k < K ? static_cast<float>(-0.5 * squares) : NearestCandidate::none;
+        reinterpret_cast<float*>(panels + chunk * panel + codes * depth)[k % codes] = start;
+      }
+    }
+  };
+};
+
+struct alignas(8) TwoFloats {
+  float x[2];
+};
+
+/// Where a block's shared memory has what: two panels of codes, two chunks of z unless they are thin, and then what the
+/// threads keep of their best groups.
+template <Index C>
+struct Bfloat16Shared {
+  using Codes = Bfloat16Codes<C>;
+  static __device__ __forceinline__ bfloat16* codes(int step) {
+    return reinterpret_cast<bfloat16*>(ptx::shared_memory()) + step % 2 * Codes::shared_panel;
+  }
+  static __device__ __forceinline__ bfloat16* starts(int step) { return codes(step) + Codes::codes * Codes::pitch; }
+  static __device__ __forceinline__ bfloat16* z(int step) {
+    return codes(0) + 2 * Codes::shared_panel + step % 2 * Codes::shared_z;
+  }
+  /// [4 rows, 4, threads], the thread's own.
+  static __device__ __forceinline__ TwoFloats* kept(int row, int pair) {
+    return reinterpret_cast<TwoFloats*>(codes(0) + 2 * (Codes::shared_panel + Codes::shared_z)) +
+           (row * 4 + pair) * Codes::threads + threadIdx.x;
+  }
+};
+
+/// A lane's part of its warp's rows: of rows g and g + 8 of two matrices of 16, codes t and t + 1 of every eight.
+template <Index C>
+struct Bfloat16Tile {
+  using Codes = Bfloat16Codes<C>;
+  using Shared = Bfloat16Shared<C>;
+  static constexpr int columns = Codes::codes_at_once / 8;  // matrices of eight codes; four are a group
+
+  float sums[2][columns][4];
+  float score[4], second[4];
+  int group[4];
+
+  static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+  static __device__ __forceinline__ int row(int slot) {
+    return static_cast<int>(threadIdx.x) / 32 * 32 + slot * 8 + lane() / 4;
+  }
+
+  __device__ __forceinline__ void reset() {
+    for (int slot = 0; slot < 4; ++slot) score[slot] = second[slot] = NearestCandidate::none, group[slot] = 0;
+  }
+  __device__ __forceinline__ void start(int step, int code) {
+    const auto* starts = reinterpret_cast<const TwoFloats*>(Shared::starts(step)) + code / 2;
+    for (int n = 0; n < columns; ++n) {
+      const TwoFloats half_norms = starts[n * 4 + lane() % 4];
+      for (int m = 0; m < 2; ++m) {
+        for (int i = 0; i < 4; ++i) sums[m][n][i] = half_norms.x[i % 2];
+      }
+    }
+  }
+  /// Adds the products of sixteen values from k on, of z with the codes from `code` on.
+  __device__ __forceinline__ void add(int step, int code, int k, const std::uint32_t (&a)[2][4]) {
+    const int row = code + lane() / 16 * 8 + lane() % 8;
+    const bfloat16* values = Shared::codes(step) + row * Codes::pitch + k + lane() / 8 % 2 * 8;
+    for (int n = 0; n < columns; n += 2) {
+      std::uint32_t b[4];
+      ptx::load_matrices(b, values + n * 8 * Codes::pitch);
+      for (int m = 0; m < 2; ++m) {
+        ptx::multiply_add(sums[m][n], a[m], b[0], b[1]);
+        ptx::multiply_add(sums[m][n + 1], a[m], b[2], b[3]);
+      }
+    }
+  }
+  /// The codes being those of the group `first_group` and the next ones.
+  __device__ __forceinline__ void keep_best(int first_group) {
+    for (int n = 0; n < columns; n += 4) {
+      for (int slot = 0; slot < 4; ++slot) keep_best(first_group + n / 4, slot, &sums[slot / 2][n]);
+    }
+  }
+  /// scores[n][slot % 2 * 2 + i]: codes n * 8 + t + i of the group.
+  __device__ __forceinline__ void keep_best(int new_group, int slot, const float (*scores)[4]) {
+    const int at = slot % 2 * 2;
+    float highest = fmaxf(scores[0][at], scores[0][at + 1]);
+    for (int n = 1; n < 4; ++n) highest = fmaxf(highest, fmaxf(scores[n][at], scores[n][at + 1]));
+    const bool nearer = highest > score[slot];
+    second[slot] = fmaxf(second[slot], fminf(score[slot], highest));
+    score[slot] = fmaxf(score[slot], highest);
+    if (nearer) {
+      group[slot] = new_group;
+      for (int n = 0; n < 4; ++n) *Shared::kept(slot, n) = {{scores[n][at], scores[n][at + 1]}};
+    }
+  }
+  /// The lane's best of all, and its runner-up, which may be in the same group.
+  __device__ __forceinline__ NearestCandidate found(int slot, Token first) const {
+    NearestCandidate best{score[slot], second[slot], 0};
+    if (score[slot] == NearestCandidate::none) return best;  // nothing was kept
+    bool is_found = false;
+    for (int i = 0; i < 8; ++i) {
+      const float value = Shared::kept(slot, i / 2)->x[i % 2];
+      if (!is_found && value == best.score) {
+        is_found = true;
+        best.id = first + group[slot] * 32 + i / 2 * 8 + lane() % 4 * 2 + i % 2;
+      } else {
+        best.second = fmaxf(best.second, value);
+      }
+    }
+    return best;
+  }
+};
+
+/// Starts to bring panel `step` of the block's codes, and the chunk of z that it needs, to shared memory.
+template <Index C>
+__device__ __forceinline__ void load_bfloat16_step(int step, Index rows, const bfloat16* z, const bfloat16* packed) {
+  using Codes = Bfloat16Codes<C>;
+  using Shared = Bfloat16Shared<C>;
+  constexpr int parts = Codes::depth / 8;  // of a row, 16 bytes each
+  const int thread = static_cast<int>(threadIdx.x);
+  const bfloat16* panel = packed + Index{step} * Codes::panel;
+  for (int i = thread; i < Codes::codes * parts; i += Codes::threads) {
+    ptx::copy_async(Shared::codes(step) + i / parts * Codes::pitch + i % parts * 8, panel + i * 8, true);
+  }
+  for (int i = thread; i < Codes::codes / 4; i += Codes::threads) {
+    ptx::copy_async(Shared::starts(step) + i * 8, panel + Codes::codes * Codes::depth + i * 8, true);
+  }
+  if constexpr (!Codes::thin) {
+    const Index first = Index{blockIdx.x} * Codes::rows;
+    const int before = step % Codes::chunks * Codes::depth;
+    if constexpr (C % 8 == 0) {  // then every row is aligned
+      for (int i = thread; i < Codes::rows * parts; i += Codes::threads) {
+        const int r = i / parts, c = i % parts * 8;
+        const bool exists = first + r < rows && before + c < C;
+        ptx::copy_async(Shared::z(step) + r * Codes::pitch + c, z + (exists ? (first + r) * C + before + c : 0),
+                        exists);
+      }
+    } else {
+      for (int i = thread; i < Codes::rows * Codes::depth; i += Codes::threads) {
+        const int r = i / Codes::depth, c = i % Codes::depth;
+        const bool exists = first + r < rows && before + c < C;
+        Shared::z(step)[r * Codes::pitch + c] = exists ? z[(first + r) * C + before + c] : bfloat16(0.0F);
+      }
+    }
+  }
+  ptx::commit_copies();
+}
+
+/// A lane's values of a row's z from column c on, from memory that need not be aligned.
+template <Index C>
+__device__ __forceinline__ std::uint32_t two_values(Index row, Index c, Index rows, const bfloat16* z) {
+  const std::uint32_t low = row < rows && c < C ? z[row * C + c].bits : 0;
+  const std::uint32_t high = row < rows && c + 1 < C ? z[row * C + c + 1].bits : 0;
+  return high << 16 | low;
+}
+
+/// Sixteen columns of the warp's rows from column k of this step's chunk on.
+template <Index C>
+__device__ __forceinline__ void load_z(std::uint32_t (&a)[2][4], int step, int k) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int row = static_cast<int>(threadIdx.x) / 32 * 32 + lane % 16;
+  for (int m = 0; m < 2; ++m) {
+    ptx::load_matrices(a[m], Bfloat16Shared<C>::z(step) + (row + m * 16) * Bfloat16Codes<C>::pitch + k + lane / 16 * 8);
+  }
+}
+
+/// Block (x, y): rows from Bfloat16Codes<C>::rows * x on, part y of the tiles of codes.
+template <Index C>
+__global__ void __launch_bounds__(Bfloat16Codes<C>::threads, Bfloat16Codes<C>::blocks_per_processor)
+    nearest_bfloat16(Index rows, Index tiles, const bfloat16* z, const bfloat16* packed, NearestResult result) {
+  using Codes = Bfloat16Codes<C>;
+  using Tile = Bfloat16Tile<C>;
+  constexpr int products = Codes::depth / 16;  // of a chunk
+  const Index first = Index{blockIdx.x} * Codes::rows;
+  const Index first_tile = tiles * blockIdx.y / gridDim.y;
+  const int steps = static_cast<int>(tiles * (blockIdx.y + 1) / gridDim.y - first_tile) * Codes::chunks;
+  packed += first_tile * Codes::chunks * Codes::panel;
+
+  Tile tile;
+  tile.reset();
+  load_bfloat16_step<C>(0, rows, z, packed);
+  std::uint32_t a[Codes::thin ? products : 1][2][4];  // of z: all of it, or sixteen columns
+  if constexpr (Codes::thin) {
+    for (int k = 0; k < products; ++k) {
+      for (int i = 0; i < 8; ++i) {
+        const int column = k * 16 + i % 4 / 2 * 8 + Tile::lane() % 4 * 2;
+        a[k][i / 4][i % 4] = two_values<C>(first + Tile::row(i / 4 * 2 + i % 2), column, rows, z);
+      }
+    }
+  }
+  for (int step = 0; step < steps; ++step) {
+    ptx::wait_for_copies<0>();
+    __syncthreads();  // this step's values are there, and nobody reads the last one's any more
+    if (step + 1 < steps) load_bfloat16_step<C>(step + 1, rows, z, packed);
+    for (int code = 0; code < Codes::codes; code += Codes::codes_at_once) {
+      if (step % Codes::chunks == 0) tile.start(step, code);
+      for (int k = 0; k < products; ++k) {
+        if constexpr (!Codes::thin) load_z<C>(a[0], step, k * 16);
+        tile.add(step, code, k * 16, a[Codes::thin ? k : 0]);
+      }
+      if ((step + 1) % Codes::chunks == 0) tile.keep_best((step / Codes::chunks * Codes::codes + code) / 32);
+    }
+  }
+  for (int slot = 0; slot < 4; ++slot) {
+    const Index row = first + Tile::row(slot);
+    const NearestCandidate found = join_lanes<4>(tile.found(slot, static_cast<Token>(first_tile * Codes::codes)));
+    if (threadIdx.x % 4 == 0 && row < rows) result.put(row, blockIdx.y, gridDim.y, found);
+  }
+}
+
+}  // namespace tessera::thrust_detail
