@@ -235,3 +235,17 @@ T __shfl_down_sync(unsigned /*mask*/, T value, int lanes) {
   const int mine = ::tessera::testing::emulated::Block::current().thread().lane;
   return __shfl_sync(~0U, value, mine + lanes < 32 ? mine + lanes : mine);
 }
+inline unsigned __ballot_sync(unsigned /*mask*/, bool holds) {
+  return ::tessera::testing::emulated::Block::current().exchange(holds, [](auto&& of) {
+    unsigned lanes = 0;
+    for (int lane = 0; lane < 32; ++lane) lanes |= static_cast<unsigned>(of(lane)) << lane;
+    return lanes;
+  });
+}
+/// The number of the lowest bit that is set, from 1; 0 if none is.
+inline int __ffs(int x) {
+  return __builtin_ffs(x);
+}
+inline int __popc(unsigned x) {
+  return __builtin_popcount(x);
+}
