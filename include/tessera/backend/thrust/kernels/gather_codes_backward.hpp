@@ -29,6 +29,7 @@ __global__ void __launch_bounds__(GatherTile<C>::threads)
 
   Index columns[Tile::columns];
   Wide<S> sums[Tile::columns];
+#pragma unroll
   for (int j = 0; j < Tile::columns; ++j) {
     columns[j] = smaller(first_column + j * 32, C - 1);  // beyond the last: the last, which is then not stored
     sums[j] = dcodes[code * C + columns[j]];
@@ -40,17 +41,22 @@ __global__ void __launch_bounds__(GatherTile<C>::threads)
       Wide<S> values[Tile::rows][Tile::columns];
       const int count = __popc(found);
       Index row = first;  // where fewer are left than are read: any
+#pragma unroll
       for (int i = 0; i < Tile::rows; ++i) {
         if (found != 0) row = first + __ffs(static_cast<int>(found)) - 1;
         found &= found - 1;
+#pragma unroll
         for (int j = 0; j < Tile::columns; ++j) values[i][j] = static_cast<Wide<S>>(dzq[row * C + columns[j]]);
       }
       // A choice of sums, no branch: into it the compiler would move the reading, one row after the other.
+#pragma unroll
       for (int i = 0; i < Tile::rows; ++i) {
+#pragma unroll
         for (int j = 0; j < Tile::columns; ++j) sums[j] = i < count ? sums[j] + values[i][j] : sums[j];
       }
     }
   }
+#pragma unroll
   for (int j = 0; j < Tile::columns; ++j) {
     const Index c = first_column + j * 32;
     if (c < C) dcodes[code * C + c] = sums[j];

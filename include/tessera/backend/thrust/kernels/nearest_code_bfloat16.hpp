@@ -79,6 +79,7 @@ struct Bfloat16Shared {
 };
 
 /// A lane's part of its warp's rows: of rows g and g + 8 of two matrices of 16, codes t and t + 1 of every eight.
+/// In registers as long as every loop over it is unrolled.
 template <Index C>
 struct Bfloat16Tile {
   using Codes = Bfloat16Codes<C>;
@@ -95,13 +96,17 @@ struct Bfloat16Tile {
   }
 
   __device__ __forceinline__ void reset() {
+#pragma unroll
     for (int slot = 0; slot < 4; ++slot) score[slot] = second[slot] = NearestCandidate::none, group[slot] = 0;
   }
   __device__ __forceinline__ void start(int step, int code) {
     const auto* starts = reinterpret_cast<const TwoFloats*>(Shared::starts(step)) + code / 2;
+#pragma unroll
     for (int n = 0; n < columns; ++n) {
       const TwoFloats half_norms = starts[n * 4 + lane() % 4];
+#pragma unroll
       for (int m = 0; m < 2; ++m) {
+#pragma unroll
         for (int i = 0; i < 4; ++i) sums[m][n][i] = half_norms.x[i % 2];
       }
     }
@@ -110,9 +115,11 @@ struct Bfloat16Tile {
   __device__ __forceinline__ void add(int step, int code, int k, const std::uint32_t (&a)[2][4]) {
     const int row = code + lane() / 16 * 8 + lane() % 8;
     const bfloat16* values = Shared::codes(step) + row * Codes::pitch + k + lane() / 8 % 2 * 8;
+#pragma unroll
     for (int n = 0; n < columns; n += 2) {
       std::uint32_t b[4];
       ptx::load_matrices(b, values + n * 8 * Codes::pitch);
+#pragma unroll
       for (int m = 0; m < 2; ++m) {
         ptx::multiply_add(sums[m][n], a[m], b[0], b[1]);
         ptx::multiply_add(sums[m][n + 1], a[m], b[2], b[3]);
@@ -121,7 +128,9 @@ struct Bfloat16Tile {
   }
   /// The codes being those of the group `first_group` and the next ones.
   __device__ __forceinline__ void keep_best(int first_group) {
+#pragma unroll
     for (int n = 0; n < columns; n += 4) {
+#pragma unroll
       for (int slot = 0; slot < 4; ++slot) keep_best(first_group + n / 4, slot, &sums[slot / 2][n]);
     }
   }
@@ -129,12 +138,14 @@ struct Bfloat16Tile {
   __device__ __forceinline__ void keep_best(int new_group, int slot, const float (*scores)[4]) {
     const int at = slot % 2 * 2;
     float highest = fmaxf(scores[0][at], scores[0][at + 1]);
+#pragma unroll
     for (int n = 1; n < 4; ++n) highest = fmaxf(highest, fmaxf(scores[n][at], scores[n][at + 1]));
     const bool nearer = highest > score[slot];
     second[slot] = fmaxf(second[slot], fminf(score[slot], highest));
     score[slot] = fmaxf(score[slot], highest);
     if (nearer) {
       group[slot] = new_group;
+#pragma unroll
       for (int n = 0; n < 4; ++n) *Shared::kept(slot, n) = {{scores[n][at], scores[n][at + 1]}};
     }
   }
@@ -143,6 +154,7 @@ struct Bfloat16Tile {
     NearestCandidate best{score[slot], second[slot], 0};
     if (score[slot] == NearestCandidate::none) return best;  // nothing was kept
     bool is_found = false;
+#pragma unroll
     for (int i = 0; i < 8; ++i) {
       const float value = Shared::kept(slot, i / 2)->x[i % 2];
       if (!is_found && value == best.score) {
@@ -204,6 +216,7 @@ template <Index C>
 __device__ __forceinline__ void load_z(std::uint32_t (&a)[2][4], int step, int k) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int row = static_cast<int>(threadIdx.x) / 32 * 32 + lane % 16;
+#pragma unroll
   for (int m = 0; m < 2; ++m) {
     ptx::load_matrices(a[m], Bfloat16Shared<C>::z(step) + (row + m * 16) * Bfloat16Codes<C>::pitch + k + lane / 16 * 8);
   }
@@ -226,7 +239,9 @@ __global__ void __launch_bounds__(Bfloat16Codes<C>::threads, Bfloat16Codes<C>::b
   load_bfloat16_step<C>(0, rows, z, packed);
   std::uint32_t a[Codes::thin ? products : 1][2][4];  // of z: all of it, or sixteen columns
   if constexpr (Codes::thin) {
+#pragma unroll
     for (int k = 0; k < products; ++k) {
+#pragma unroll
       for (int i = 0; i < 8; ++i) {
         const int column = k * 16 + i % 4 / 2 * 8 + Tile::lane() % 4 * 2;
         a[k][i / 4][i % 4] = two_values<C>(first + Tile::row(i / 4 * 2 + i % 2), column, rows, z);
@@ -237,8 +252,10 @@ __global__ void __launch_bounds__(Bfloat16Codes<C>::threads, Bfloat16Codes<C>::b
     ptx::wait_for_copies<0>();
     __syncthreads();  // this step's values are there, and nobody reads the last one's any more
     if (step + 1 < steps) load_bfloat16_step<C>(step + 1, rows, z, packed);
+#pragma unroll
     for (int code = 0; code < Codes::codes; code += Codes::codes_at_once) {
       if (step % Codes::chunks == 0) tile.start(step, code);
+#pragma unroll
       for (int k = 0; k < products; ++k) {
         if constexpr (!Codes::thin) load_z<C>(a[0], step, k * 16);
         tile.add(step, code, k * 16, a[Codes::thin ? k : 0]);
@@ -246,6 +263,7 @@ __global__ void __launch_bounds__(Bfloat16Codes<C>::threads, Bfloat16Codes<C>::b
       if ((step + 1) % Codes::chunks == 0) tile.keep_best((step / Codes::chunks * Codes::codes + code) / 32);
     }
   }
+#pragma unroll
   for (int slot = 0; slot < 4; ++slot) {
     const Index row = first + Tile::row(slot);
     const NearestCandidate found = join_lanes<4>(tile.found(slot, static_cast<Token>(first_tile * Codes::codes)));

@@ -54,10 +54,12 @@ struct alignas(16) FourFloats {
 __device__ __forceinline__ void load_eight(float (&x)[8], const float* shared, int apart) {
   const FourFloats low = *reinterpret_cast<const FourFloats*>(shared);
   const FourFloats high = *reinterpret_cast<const FourFloats*>(shared + apart);
+#pragma unroll
   for (int i = 0; i < 4; ++i) x[i] = low.x[i], x[4 + i] = high.x[i];
 }
 
-/// A thread's part of a block's tile: eight lanes in a row have the same rows and different codes.
+/// A thread's part of a block's tile: eight lanes in a row have the same rows and different codes. All of it stays in
+/// registers as long as every loop over it is unrolled.
 template <Index C>
 struct FloatTile {
   using Codes = FloatCodes<C>;
@@ -73,6 +75,7 @@ struct FloatTile {
   }
 
   __device__ __forceinline__ void reset() {
+#pragma unroll
     for (int i = 0; i < 8; ++i) score[i] = second[i] = NearestCandidate::none, id[i] = 0;
   }
   /// The first values of the first chunk: a sum starts as its half norm.
@@ -80,20 +83,26 @@ struct FloatTile {
     float half_norms[8];
     load_eight(half_norms, panel + code(0), Codes::codes / 2);
     load_values(0, z, panel);
+#pragma unroll
     for (int i = 0; i < 8; ++i) {
+#pragma unroll
       for (int j = 0; j < 8; ++j) sums[i][j] = fmaf(values[i], code_values[j], half_norms[j]);
     }
   }
   __device__ __forceinline__ void add(int c, const float* z, const float* panel) {
     load_values(c, z, panel);
+#pragma unroll
     for (int i = 0; i < 8; ++i) {
+#pragma unroll
       for (int j = 0; j < 8; ++j) sums[i][j] = fmaf(values[i], code_values[j], sums[i][j]);
     }
   }
   /// A thread's codes come in the order of their ids: of equal scores the first stays.
   __device__ __forceinline__ void keep_best(Index tile) {
     const Token first = static_cast<Token>(tile * Codes::codes) + code(0);
+#pragma unroll
     for (int i = 0; i < 8; ++i) {
+#pragma unroll
       for (int j = 0; j < 8; ++j) {
         second[i] = fmaxf(second[i], fminf(score[i], sums[i][j]));
         if (sums[i][j] > score[i]) id[i] = first + code(j) - code(0);
@@ -156,6 +165,7 @@ __global__ void __launch_bounds__(FloatCodes<C>::threads, FloatCodes<C>::blocks_
     for (int c = is_first ? 1 : 0; c < Codes::depth; ++c) tile.add(c, z_chunk, panel);
     if ((step + 1) % Codes::chunks == 0) tile.keep_best(first_tile + step / Codes::chunks);
   }
+#pragma unroll
   for (int i = 0; i < 8; ++i) {
     const Index row = Index{blockIdx.x} * Codes::rows + tile.row(i);
     const NearestCandidate found = join_lanes<8>({tile.score[i], tile.second[i], tile.id[i]});
