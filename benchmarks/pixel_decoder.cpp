@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   const ForwardWeights<cpu> weights(tensors, lister.parameters, source);
 
   Decoder::Saved<float> saved;
-  BufferCounter work_values;
+  BufferCounter<float> work_values;
   saved.visit(work_values, 1, false);
   benchmarks::Floats work(work_values.size);
   BufferBinder<float> binder(work.data());

@@ -120,12 +120,14 @@ class Tokenizer {
     static_assert(config.has_codes(),
                   "Tokenizer::encode: this model's tokens are continuous; give a View<float> of [B, T, code_dim].");
     for_each_pass(images, image_values, [&](Index done, Index count) {
-      encode_latents(images, done, count);
-      Bottleneck::template encode<B>(count * tokens, View<const S>(encode_.latents), codes_, encode_.bottleneck,
-                                     ids_.view(), margins.empty() ? View<S>() : encode_.margins);
-      B::download_tokens(first(View<const Token>(ids_.view()), count * tokens),
-                         slice(ids, done * tokens, count * tokens));
-      if (!margins.empty()) download(View<const S>(encode_.margins), tokens, done, count, margins);
+      upload(images, image_values, done, count, encode_.image);
+      replay_.run(key(margins.empty() ? Pass::ids : Pass::margins, count), [&] {
+        encode_latents(count);
+        Bottleneck::template encode<B>(count * tokens, View<const S>(encode_.latents), codes_, encode_.bottleneck,
+                                       ids_.view(), margins.empty() ? View<Wide<S>>() : encode_.margins);
+      });
+      download(View<const Token>(ids_.view()), tokens, done, count, ids);
+      if (!margins.empty()) download(View<const Wide<S>>(encode_.margins), tokens, done, count, margins);
     });
   }
 
@@ -135,11 +137,14 @@ class Tokenizer {
     static_assert(!config.has_codes(),
                   "Tokenizer::encode: this model's tokens are ids; give a View<Token>, or call latents().");
     for_each_pass(images, image_values, [&](Index done, Index count) {
-      encode_latents(images, done, count);
+      upload(images, image_values, done, count, encode_.image);
       if (!noise.empty()) upload(noise, latent_values, done, count, encode_.noise);
-      Bottleneck::template sample<B>(count * tokens, View<const S>(encode_.latents),
-                                     noise.empty() ? View<const S>() : View<const S>(encode_.noise),
-                                     encode_.bottleneck);
+      replay_.run(key(noise.empty() ? Pass::means : Pass::draws, count), [&] {
+        encode_latents(count);
+        Bottleneck::template sample<B>(count * tokens, View<const S>(encode_.latents),
+                                       noise.empty() ? View<const S>() : View<const S>(encode_.noise),
+                                       encode_.bottleneck);
+      });
       download(View<const S>(encode_.bottleneck.z), latent_values, done, count, latents);
     });
   }
@@ -147,20 +152,14 @@ class Tokenizer {
   /// images [B, C, H, W] -> latents [B, T, code_dim] before quantization (cosine: before normalization).
   void latents(View<const float> images, View<float> latents) {
     static_assert(config.has_codes(), "Tokenizer::latents: this model's tokens are continuous; call encode().");
-    for_each_pass(images, image_values, [&](Index done, Index count) {
-      encode_latents(images, done, count);
-      download(View<const S>(encode_.latents), latent_values, done, count, latents);
-    });
+    encode_to(latents, latent_values, images);
   }
 
   /// images [B, C, H, W] -> parameters [B, T, 2 code_dim] of the Gaussians that encode() draws from: the means of a
   /// token, then the logarithms of its variances, which drawing clamps to [-30, 20].
   void posterior(View<const float> images, View<float> parameters) {
     static_assert(!config.has_codes(), "Tokenizer::posterior: this model's tokens are ids; call latents().");
-    for_each_pass(images, image_values, [&](Index done, Index count) {
-      encode_latents(images, done, count);
-      download(View<const S>(encode_.latents), posterior_values, done, count, parameters);
-    });
+    encode_to(parameters, posterior_values, images);
   }
 
   /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped to the model's range. text: the
@@ -171,10 +170,14 @@ class Tokenizer {
     check_count("Tokenizer::decode", "values of text", text.size(),
                 static_cast<Index>(ids.size()) / tokens * text_values);
     for_each_pass(ids, tokens, [&](Index done, Index count) {
-      B::upload_tokens(slice(ids, done * tokens, count * tokens), ids_.view());
-      Bottleneck::template decode<B>(count * tokens, View<const Token>(ids_.view()), tensors_.codebook, codes_,
-                                     decode_.bottleneck);
-      decode_vectors(View<const S>(decode_.bottleneck.zq), text, done, count, images);
+      upload(ids, tokens, done, count, ids_.view());
+      if constexpr (config.has_text()) upload(text, text_values, done, count, decode_.text);
+      replay_.run(key(Pass::decode, count), [&] {
+        Bottleneck::template decode<B>(count * tokens, View<const Token>(ids_.view()), tensors_.codebook, codes_,
+                                       decode_.bottleneck);
+        decode_vectors(count, View<const S>(decode_.bottleneck.zq));
+      });
+      download(View<const S>(decode_.image), image_values, done, count, images);
     });
   }
 
@@ -186,7 +189,9 @@ class Tokenizer {
                 static_cast<Index>(latents.size()) / latent_values * text_values);
     for_each_pass(latents, latent_values, [&](Index done, Index count) {
       upload(latents, latent_values, done, count, decode_.bottleneck.z);
-      decode_vectors(View<const S>(decode_.bottleneck.z), text, done, count, images);
+      if constexpr (config.has_text()) upload(text, text_values, done, count, decode_.text);
+      replay_.run(key(Pass::decode, count), [&] { decode_vectors(count, View<const S>(decode_.bottleneck.z)); });
+      download(View<const S>(decode_.image), image_values, done, count, images);
     });
   }
 
@@ -270,10 +275,10 @@ class Tokenizer {
   }();
 
   struct EncodeWork {
-    View<S> image{};    // [B, C, H, W]
-    View<S> latents{};  // [B, T, latent_dim()]
-    View<S> margins{};  // [B, T]; of ids
-    View<S> noise{};    // [B, T, code_dim]; of continuous tokens
+    View<S> image{};          // [B, C, H, W]
+    View<S> latents{};        // [B, T, latent_dim()]
+    View<Wide<S>> margins{};  // [B, T]; of ids
+    View<S> noise{};          // [B, T, code_dim]; of continuous tokens
     typename ModelEncoder::template Saved<S> encoder{};
     typename Bottleneck::template Saved<S> bottleneck{};
 
@@ -301,13 +306,13 @@ class Tokenizer {
   };
 
   static constexpr Index encode_values(Index batch) {
-    BufferCounter counter;
+    BufferCounter<S> counter;
     typename Bottleneck::template Codes<S>{}.template visit<B>(counter);
     EncodeWork{}.visit(counter, batch);
     return counter.size;
   }
   static constexpr Index decode_values(Index batch) {
-    BufferCounter counter;
+    BufferCounter<S> counter;
     typename Bottleneck::template Codes<S>{}.template visit<B>(counter);
     DecodeWork{}.visit(counter, batch);
     return counter.size;
@@ -334,34 +339,52 @@ class Tokenizer {
       encode(images, latents);
   }
 
-  /// Images `done` to `done + count` -> encode_.latents.
-  void encode_latents(View<const float> images, Index done, Index count) {
-    upload(images, image_values, done, count, encode_.image);
+  /// What a pass computes: with the number of its images, what the backend may repeat.
+  enum class Pass { ids, margins, means, draws, latents, decode };
+  [[nodiscard]] Index key(Pass pass, Index count) const { return static_cast<Index>(pass) * (batch_ + 1) + count; }
+
+  /// images [B, C, H, W] -> latents, `values` an image, as the encoder puts them out.
+  void encode_to(View<float> latents, Index values, View<const float> images) {
+    for_each_pass(images, image_values, [&](Index done, Index count) {
+      upload(images, image_values, done, count, encode_.image);
+      replay_.run(key(Pass::latents, count), [&] { encode_latents(count); });
+      download(View<const S>(encode_.latents), values, done, count, latents);
+    });
+  }
+
+  /// encode_.image -> encode_.latents.
+  void encode_latents(Index count) {
     ModelEncoder::template forward<B>(tensors_.encoder, View<const S>(tensors_.latent_tokens), count,
                                       View<const S>(encode_.image), encode_.encoder, encode_.latents);
   }
 
-  /// zq [count, T, code_dim] -> images `done` to `done + count`.
-  void decode_vectors(View<const S> zq, View<const float> text, Index done, Index count, View<float> images) {
-    if constexpr (config.has_text()) upload(text, text_values, done, count, decode_.text);
+  /// zq [count, T, code_dim] -> decode_.image.
+  void decode_vectors(Index count, View<const S> zq) {
     ModelDecoder::template forward<B>(tensors_.decoder, count, zq, View<const S>(decode_.text), decode_.decoder,
                                       decode_.image);
-    download(View<const S>(decode_.image), image_values, done, count, images);
   }
 
   /// Calls pass(images done, images of this pass) until the whole argument, `values` an image, is done.
   template <class T, class Pass>
   void for_each_pass(View<T> argument, Index values, Pass&& pass) {
     const Index images = static_cast<Index>(argument.size()) / values;
-    for (Index done = 0; done < images; done += batch_) pass(done, std::min(batch_, images - done));
+    try {
+      for (Index done = 0; done < images; done += batch_) pass(done, std::min(batch_, images - done));
+      transfers_.wait();
+    } catch (...) {
+      transfers_.forget();  // they would write into memory that its owner may give back
+      throw;
+    }
   }
 
   /// One pass's part of a caller's buffer with `values` an image.
-  static void upload(View<const float> from, Index values, Index done, Index count, View<S> there) {
-    B::upload(slice(from, done * values, count * values), there);
+  template <class From, class To>
+  void upload(View<const From> from, Index values, Index done, Index count, View<To> there) {
+    transfers_.upload(slice(from, done * values, count * values), first(there, count * values));
   }
-  static void download(View<const S> there, Index values, Index done, Index count, View<float> to) {
-    B::download(first(there, count * values), slice(to, done * values, count * values));
+  template <class From, class To>
+  void download(View<const From> there, Index values, Index done, Index count, View<To> to) {
+    transfers_.download(first(there, count * values), slice(to, done * values, count * values));
   }
 
   template <class T, std::size_t rank>
@@ -437,6 +460,8 @@ class Tokenizer {
   typename Bottleneck::template Codes<S> codes_{};
   EncodeWork encode_{};
   DecodeWork decode_{};
+  typename B::Transfers transfers_{};
+  typename B::Replay replay_{};
 };
 
 }  // namespace tessera

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ namespace tessera {
 template <Config config, Backend B = cpu>
 class Trainer {
   using S = typename B::Scalar;
+  using W = Wide<S>;  // what weights are trained in; passes read them rounded to S
   using M = Model<config>;
   using Table = ParameterTable<config>;
   using Pass = TrainingPass<config, B>;
@@ -39,12 +41,13 @@ class Trainer {
         first_moments_(Table::size),
         second_moments_(Table::size),
         average_(options.ema_decay > 0 ? Table::size : 0),
+        rounded_(rounds ? Table::size : 0),
         input_(options.batch_size * config.image_values()),
         target_(options.batch_size * config.image_values()),
         text_(options.batch_size * config.text_values()),
         noise_(config.has_codes() ? 0 : options.batch_size * config.tokens() * config.code_dim),
         pass_(options.batch_size, options.decoder_only) {
-    tensors_ = Table::bind(View<const S>(weights_.view()));
+    tensors_ = Table::bind(View<const S>(pass_weights()));
     gradient_tensors_ = Table::bind(gradients_.view());
     packed_ = PackedWeights<B>(tensors_, true);
     AlignedBuffer<float> start(Table::size);
@@ -71,7 +74,7 @@ class Trainer {
     check_count("Trainer::step", "values of text", text.size(), images_per_step() * config.text_values());
     ++step_;
     const PassOptions pass_options = this->pass_options();
-    B::fill(S{}, gradients_.view());
+    B::fill(W{}, gradients_.view());
     z_.clear();
     ids_.clear();
     Losses<double> sum;
@@ -97,7 +100,7 @@ class Trainer {
                       options_.schedule.at(step_)};
     update_weights(report);
     if constexpr (config.has_codes()) keep_up_codebook(pass_options);
-    PackedWeights<B>::pack(tensors_);
+    prepare_weights();
     return report;
   }
 
@@ -155,7 +158,7 @@ class Trainer {
     B::upload(state.second_moments.view(), second_moments_.view());
     if (average_.size() > 0) B::upload(state.average.view(), average_.view());
     static_cast<CodebookState&>(upkeep_) = state.codebook;
-    PackedWeights<B>::pack(tensors_);
+    prepare_weights();
     step_ = state.step;
   }
 
@@ -165,10 +168,24 @@ class Trainer {
     check_count("Trainer::set_weights", "values", values.size(), Table::size);
     B::upload(values, weights_.view());
     if (average_.size() > 0) B::upload(values, average_.view());
-    PackedWeights<B>::pack(tensors_);
+    prepare_weights();
   }
 
  private:
+  static constexpr bool rounds = !std::is_same_v<S, W>;
+
+  /// The weights as passes read them.
+  [[nodiscard]] View<S> pass_weights() {
+    if constexpr (rounds)
+      return rounded_.view();
+    else
+      return weights_.view();
+  }
+  void prepare_weights() {
+    if constexpr (rounds) B::round(View<const W>(weights_.view()), rounded_.view());
+    PackedWeights<B>::pack(tensors_);
+  }
+
   [[nodiscard]] PassOptions pass_options() const {
     return {.reconstruction = options_.reconstruction,
             .quantize = step_ > options_.codebook.unquantized_steps,
@@ -261,10 +278,11 @@ class Trainer {
   /// Calls edit(codes on the host), and puts the result back.
   template <class Edit>
   void edit_codes(Edit&& edit) {
-    std::vector<float> codes(tensors_.codebook.size());
-    B::download(tensors_.codebook, codes);
+    const View<W> codebook = Table::bind(weights_.view()).codebook;
+    std::vector<float> codes(codebook.size());
+    B::download(View<const W>(codebook), codes);
     edit(View<float>(codes));
-    B::upload(codes, Table::bind(weights_.view()).codebook);
+    B::upload(codes, codebook);
   }
 
   void start_codebook() {
@@ -300,19 +318,18 @@ class Trainer {
   /// A code that has moved elsewhere starts without momentum.
   void forget_moments(const std::vector<Index>& codes) {
     for (auto* moments : {&first_moments_, &second_moments_}) {
-      const View<S> rows = Table::bind(moments->view()).codebook;
-      for (const Index k : codes) B::fill(S{}, slice(rows, k * config.code_dim, config.code_dim));
+      const View<W> rows = Table::bind(moments->view()).codebook;
+      for (const Index k : codes) B::fill(W{}, slice(rows, k * config.code_dim, config.code_dim));
     }
   }
 
   /// The averaged weights take a moved code as it is: a mean of its old and new place would serve no latent.
   void average_codes(const std::vector<Index>& codes) {
     if (average_.size() == 0) return;
-    const View<S> rows = Table::bind(average_.view()).codebook;
+    const View<W> now = Table::bind(weights_.view()).codebook, average = Table::bind(average_.view()).codebook;
     for (const Index k : codes) {
-      const Index begin = k * config.code_dim;
-      B::copy_rows(shape<config.code_dim>, 1, 1, RowBlock<const S>{slice(tensors_.codebook, begin, config.code_dim)},
-                   View<const S>(), RowBlock<S>{slice(rows, begin, config.code_dim)});
+      const auto code = [&](View<W> all) { return slice(all, k * config.code_dim, config.code_dim); };
+      B::moving_average(0.0, View<const W>(code(now)), code(average));
     }
   }
 
@@ -322,13 +339,13 @@ class Trainer {
     throw Error(ErrorCode::bad_argument, "codebook", "options", "none: this model's latents are continuous");
   }
 
-  static AlignedBuffer<float> download(View<const S> values) {
+  static AlignedBuffer<float> download(View<const W> values) {
     AlignedBuffer<float> host(static_cast<Index>(values.size()));
     B::download(values, host.view());
     return host;
   }
 
-  void save_model(const std::filesystem::path& path, View<const S> values) const {
+  void save_model(const std::filesystem::path& path, View<const W> values) const {
     const AlignedBuffer<float> host = download(values);
     save_parameters(path, config, Table::parameters(), host.view(), Tokenizer<config, B>(host.view(), 1).self_check());
   }
@@ -337,9 +354,10 @@ class Trainer {
 
   TrainOptions options_;
   Index step_ = 0;
-  typename B::template Buffer<S> weights_, gradients_, first_moments_, second_moments_, average_;
+  typename B::template Buffer<W> weights_, gradients_, first_moments_, second_moments_, average_;
+  typename B::template Buffer<S> rounded_;  // the weights in S, where that is not W
   typename M::template Tensors<const S> tensors_{};
-  typename M::template Tensors<S> gradient_tensors_{};
+  typename M::template Tensors<W> gradient_tensors_{};
   PackedWeights<B> packed_{};
   typename B::template Buffer<S> input_, target_, text_, noise_;  // of one pass
   Pass pass_;

@@ -82,7 +82,7 @@ class TrainingPass {
 
   /// Adds weight * (the gradient of the last forward's loss) to d.
   void backward(const Weights& w, const TrainingBatch<S>& batch, const PassOptions& options, double weight,
-                const typename M::template Tensors<S>& d) {
+                const typename M::template Tensors<Wide<S>>& d) {
     if (options.reconstruction == ReconstructionLoss::l2) {
       B::squared_error_backward(work_.image, batch.target, weight, work_.dimage);
     } else {
@@ -113,7 +113,7 @@ class TrainingPass {
     const View<const S> latents = work_.latents;
     if (!options.quantize) return z_ = Bottleneck::template normalize<B>(rows, latents, work_.bottleneck);
     Bottleneck::template prepare<B>(w.codebook, work_.codes);
-    z_ = Bottleneck::template encode<B>(rows, latents, work_.codes, work_.bottleneck, ids_.view(), View<S>());
+    z_ = Bottleneck::template encode<B>(rows, latents, work_.codes, work_.bottleneck, ids_.view(), View<Wide<S>>());
     Bottleneck::template decode<B>(rows, View<const Token>(ids_.view()), w.codebook, work_.codes, work_.bottleneck);
     const QuantizerLoss<A> loss = B::quantizer_loss(z_, work_.bottleneck.zq);
     losses.codebook = A(options.codebook_weight) * loss.codebook;
@@ -123,7 +123,7 @@ class TrainingPass {
   }
 
   /// work_.dz -> the latents' gradient.
-  View<const S> quantize_backward(const PassOptions& options, double weight, View<S> dcodebook) {
+  View<const S> quantize_backward(const PassOptions& options, double weight, View<Wide<S>> dcodebook) {
     const Index rows = batch_ * T;
     if (options.quantize) {
       Bottleneck::template backward<B>(rows, z_, View<const Token>(ids_.view()), work_.codes, work_.bottleneck,
@@ -187,7 +187,7 @@ class TrainingPass {
   };
 
   static constexpr Index work_values(Index batch, bool decoder_only) {
-    BufferCounter counter;
+    BufferCounter<S> counter;
     Work{}.visit(counter, batch, decoder_only);
     return counter.size;
   }

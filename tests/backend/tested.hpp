@@ -5,6 +5,8 @@
 
 #if defined(TESSERA_TEST_THRUST_HOST)
 #include <tessera/backend/thrust/thrust_host.hpp>
+#elif defined(TESSERA_TEST_EMULATED)
+#include <emulated/system.hpp>
 #elif defined(TESSERA_TEST_CUDA)
 #include <cuda/shared_memory.hpp>
 #else
@@ -16,12 +18,19 @@ namespace tessera::testing {
 #if defined(TESSERA_TEST_THRUST_HOST)
 using Tested = thrust_host;
 inline constexpr bool runs_in_pool = false;  // of set_parallel_for
-#elif defined(TESSERA_TEST_CUDA)
-using Tested = basic_thrust<SharedSystem>;
+inline constexpr bool adds_in_order = true;  // gradients row by row, so that their parts' sum has the same bits
+#elif defined(TESSERA_TEST_EMULATED)
+using Tested = emulated_gpu;
 inline constexpr bool runs_in_pool = false;
+inline constexpr bool adds_in_order = false;
+#elif defined(TESSERA_TEST_CUDA)
+using Tested = basic_gpu<SharedSystem>;
+inline constexpr bool runs_in_pool = false;
+inline constexpr bool adds_in_order = false;
 #else
 using Tested = cpu;
 inline constexpr bool runs_in_pool = true;
+inline constexpr bool adds_in_order = true;
 #endif
 
 }  // namespace tessera::testing

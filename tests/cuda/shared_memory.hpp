@@ -6,12 +6,25 @@
 
 namespace tessera::testing {
 
-struct SharedSystem : thrust_detail::CudaSystem {
+struct SharedSystem : thrust_detail::CudaSystem<float, CUBLAS_COMPUTE_32F> {
   template <class F>
   static void for_each(Index count, const F& f) {
     CudaSystem::for_each(count, f);
-    thrust_detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    wait();
   }
+  template <class... Arguments>
+  static void run(Arguments... arguments) {
+    CudaSystem::run(arguments...);
+    wait();
+  }
+  template <class Product>
+  static void multiply(const Product& product) {
+    CudaSystem::multiply(product);
+    wait();
+  }
+
+ private:
+  static void wait() { thrust_detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
 };
 
 }  // namespace tessera::testing

@@ -50,7 +50,7 @@ typename Layer::template Tensors<S> bind_gradients(Values<S>& values) {
 /// Memory for the buffers that visit(v) asks v for; they start as NaN. Keep it as long as the views are used.
 template <class S, class Visit>
 [[nodiscard]] Values<S> make_work(Visit&& visit) {
-  BufferCounter counter;
+  BufferCounter<S> counter;
   visit(counter);
   Values<S> memory = poisoned<S>(counter.size);
   BufferBinder<S> binder(memory.data());

@@ -19,7 +19,7 @@ struct CountThreads {
 /// The largest number of threads among which a kernel's calls were shared.
 int threads_of_kernel() {
   std::vector<int> threads(1000);
-  thrust_detail::launch<thrust_detail::OmpSystem>(1000, CountThreads{threads.data()});
+  thrust_detail::launch<thrust_detail::OmpSystem<float>>(1000, CountThreads{threads.data()});
   return *std::ranges::max_element(threads);
 }
 

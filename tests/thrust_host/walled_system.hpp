@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <functional>
 #include <new>
 #include <utility>
 #include <vector>
@@ -86,6 +87,30 @@ struct WalledMemory {
     return staging.view().first(host.size());
   }
 
+  /// Downloads reach the host in wait() and no sooner.
+  class Transfers {
+   public:
+    template <class T>
+    void upload(View<const T> host, View<T> there) {
+      copy(host, there);
+    }
+    template <class T>
+    void download(View<const T> there, View<T> host) {
+      std::vector<T> values(there.size());
+      copy(there, View<T>(values));
+      pending_.emplace_back([host, values = std::move(values)] { std::ranges::copy(values, host.begin()); });
+    }
+    void wait() {
+      for (const auto& arrive : pending_) arrive();
+      forget();
+    }
+    void forget() { pending_.clear(); }
+
+   private:
+    std::vector<std::function<void()>> pending_;
+  };
+  using Replay = HostMemory<float>::Replay;
+
  private:
   template <class T>
   static void copy(View<const T> from, View<T> to) {
@@ -97,7 +122,6 @@ struct WalledMemory {
 struct WalledSystem {
   using Scalar = float;
   using Memory = WalledMemory;
-  static constexpr bool has_kernels = false;
 
   template <class F>
   static void for_each(Index count, const F& f) {

@@ -7,8 +7,8 @@
 
 namespace tessera {
 
-/// Statistics, and in training gradients, moments and the weights that are updated: in S itself, or, where S is a format
-/// of half the precision, in float.
+/// Statistics, and in training gradients, moments and the weights that are updated: in S itself, or, where S is a
+/// format of half the precision, in float.
 template <class S>
 struct WideOf {
   using type = S;

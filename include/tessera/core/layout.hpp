@@ -25,7 +25,7 @@ struct Dims {
   [[nodiscard]] std::vector<Index> to_vector() const { return {size.begin(), size.begin() + rank}; }
 };
 
-/// Tensors begin at multiples of this many values, so that each is 64-byte aligned in float32.
+/// Tensors begin at multiples of this many values, so that each is 64-byte aligned in float32, 32-byte in bfloat16.
 inline constexpr Index layout_step = 16;
 constexpr Index padded(Index count) {
   return ceil_div(count, layout_step) * layout_step;
@@ -135,12 +135,19 @@ class ParameterLister : public TensorVisitor<ParameterLister> {
 
 // --- Work buffers: `visit` calls v(view, count). ---
 
-/// Adds up the sizes of work buffers; usable at compile time.
+/// What `count` values of U take of memory that is counted in values of T.
+template <class T, class U>
+constexpr Index padded_as(Index count) {
+  return padded(ceil_div(count * static_cast<Index>(sizeof(U)), static_cast<Index>(sizeof(T))));
+}
+
+/// Adds up the sizes of work buffers, in values of T; usable at compile time.
+template <class T>
 class BufferCounter {
  public:
-  template <class T>
-  constexpr void operator()(View<T>& /*view*/, Index count) {
-    size += padded(count);
+  template <class U>
+  constexpr void operator()(View<U>& /*view*/, Index count) {
+    size += padded_as<T, U>(count);
   }
   Index size = 0;
 };
@@ -150,9 +157,10 @@ template <class T>
 class BufferBinder {
  public:
   explicit BufferBinder(T* base) : next_(base) {}
-  void operator()(View<T>& view, Index count) {
-    view = View<T>(next_, static_cast<std::size_t>(count));
-    next_ += padded(count);
+  template <class U>
+  void operator()(View<U>& view, Index count) {
+    view = View<U>(reinterpret_cast<U*>(next_), static_cast<std::size_t>(count));
+    next_ += padded_as<T, U>(count);
   }
 
  private:

@@ -47,10 +47,10 @@ struct Attention {
 
   template <class S>
   struct Saved {
-    View<S> q{};            // [B, q_rows, D]
-    View<S> kv{};           // [B, kv_rows, 2 D]
-    View<S> attended{};     // [B, q_rows, D]
-    View<S> log_sum_exp{};  // [B, heads, q_rows]; empty where there is no backward
+    View<S> q{};                  // [B, q_rows, D]
+    View<S> kv{};                 // [B, kv_rows, 2 D]
+    View<S> attended{};           // [B, q_rows, D]
+    View<Wide<S>> log_sum_exp{};  // [B, heads, q_rows]; empty where there is no backward
 
     constexpr void visit(auto& v, Index batch, Index q_rows, Index kv_rows, bool training) {
       v(q, batch * q_rows * D);
@@ -93,7 +93,7 @@ struct Attention {
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, Index q_rows, Index kv_rows, View<const S> x_q,
                        View<const S> x_kv, const Saved<S>& saved, View<const S> dy, View<S> dx_q, View<S> dx_kv,
-                       const Scratch<S>& scratch, const Tensors<S>& d) {
+                       const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const View<const S> dq = scratch.dq;
     const View<const S> dkv = scratch.dkv;
     OutputProjection::template backward_weight<B>(batch * q_rows, View<const S>(saved.attended), dy, scratch.products,

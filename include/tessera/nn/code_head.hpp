@@ -97,7 +97,7 @@ struct CodeHead {
   /// dimage [B, channels, height, width] -> dx [B, N, D], overwritten. Adds to the gradients d.
   template <Backend B, class P, class S = typename B::Scalar>
   static void backward(const Tensors<P>& w, Index batch, View<const S> x, const Saved<S>& saved, View<const S> dimage,
-                       View<S> dx, const Scratch<S>& scratch, const Tensors<S>& d) {
+                       View<S> dx, const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const Index rows = batch * N;
     const View<const S> dlogits = scratch.dlogits, dhidden = scratch.dhidden;
     Pixels::template backward<B>(w.pixel_decoder, batch, View<const S>(saved.codes), saved.pixels, dimage,

@@ -52,7 +52,8 @@ struct Convolution {
 
   /// Adds to the weight's and the bias's gradient.
   template <Backend B, class S = typename B::Scalar>
-  static void backward_weight(Index batch, View<const S> x, View<const S> dy, View<S> scratch, const Tensors<S>& d) {
+  static void backward_weight(Index batch, View<const S> x, View<const S> dy, View<S> scratch,
+                              const Tensors<Wide<S>>& d) {
     B::convolution_backward_weight(shape<H, W, In, Out>, batch, x, dy, scratch, d.weight, d.bias);
   }
 

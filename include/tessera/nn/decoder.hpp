@@ -133,7 +133,7 @@ struct Decoder {
   /// dimage [B, C, H, W] -> dzq [B, T, code_dim], overwritten. Adds to the gradients d. No gradient of the text.
   template <Backend B, class P, class S = typename B::Scalar>
   static void backward(const Tensors<P>& w, Index batch, View<const S> zq, View<const S> text, const Saved<S>& saved,
-                       View<const S> dimage, View<S> dzq, const Scratch<S>& scratch, const Tensors<S>& d) {
+                       View<const S> dimage, View<S> dzq, const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     Head::template backward<B>(w.head, batch, View<const S>(saved.normalized), saved.head, dimage, scratch.dnormalized,
                                scratch.head, d.head);
     B::fill(S{}, scratch.transformer.doutput);
@@ -179,7 +179,7 @@ struct Decoder {
   }
 
   template <Backend B, class S = typename B::Scalar>
-  static void assemble_backward(Index batch, const Scratch<S>& scratch, const Tensors<S>& d) {
+  static void assemble_backward(Index batch, const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const View<const S> dsequence = scratch.dsequence;
     B::sum_rows(shape<D>, batch, first_latent, RowBlock<const S>{dsequence, rows}, d.positional_embedding, 1);
     if constexpr (config.class_token) {

@@ -120,7 +120,7 @@ struct Encoder {
   /// dlatents [B, T, latent_dim()]; adds to the gradients d and dlatent_tokens. No gradient of the image.
   template <Backend B, class P, class S = typename B::Scalar>
   static void backward(const Tensors<P>& w, Index batch, const Saved<S>& saved, View<const S> dlatents,
-                       const Scratch<S>& scratch, const Tensors<S>& d, View<S> dlatent_tokens) {
+                       const Scratch<S>& scratch, const Tensors<Wide<S>>& d, View<Wide<S>> dlatent_tokens) {
     Output::template backward_weight<B>(batch * T, output_rows(saved), dlatents, scratch.products, d.conv_out);
     if constexpr (config.reinterpreted_latents) {
       Output::template backward_input<B>(w.conv_out, batch * T, dlatents, scratch.dreinterpreted);
@@ -165,7 +165,8 @@ struct Encoder {
   }
 
   template <Backend B, class S = typename B::Scalar>
-  static void assemble_backward(Index batch, const Scratch<S>& scratch, const Tensors<S>& d, View<S> dlatent_tokens) {
+  static void assemble_backward(Index batch, const Scratch<S>& scratch, const Tensors<Wide<S>>& d,
+                                View<Wide<S>> dlatent_tokens) {
     const View<const S> dsequence = scratch.dsequence;
     B::sum_rows(shape<D>, batch, first_latent, RowBlock<const S>{dsequence, rows}, d.positional_embedding, 1);
     if constexpr (config.class_token) {

@@ -66,31 +66,33 @@ class ForwardLoader : public TensorVisitor<ForwardLoader<B>> {
   typename B::template Buffer<S> staging_{};
 };
 
-/// The weight that `packed` holds. Packing moves values and adds zeros, so that the places of a weight, packed, tell
-/// where its values went.
+/// The weight that `packed` holds. Packing moves values and adds zeros: the numbers of the places of a weight, packed
+/// digit by digit, tell where its values went.
 template <Backend B, class Layer>
 void unpack(View<const typename B::Scalar> packed, View<float> weight) {
   using S = typename B::Scalar;
-  constexpr Index most = Index{1} << 23;  // float32 counts so far
+  constexpr std::size_t base = 128;  // digits from 1 to 128 are exact in bfloat16 too
   const auto values_of = [](View<const S> there) {
     std::vector<float> values(there.size());
     B::download(there, values);
     return values;
   };
-  const std::vector<float> values = values_of(packed);
-  const Index count = static_cast<Index>(weight.size());
-  typename B::template Buffer<S> places(count), moved(static_cast<Index>(packed.size()));
-  for (Index begin = 0; begin < count; begin += most) {
-    std::vector<float> numbers(weight.size());
-    for (Index i = begin; i < std::min(begin + most, count); ++i) {
-      numbers[static_cast<std::size_t>(i)] = static_cast<float>(i - begin + 1);
-    }
-    B::upload(numbers, places.view());
-    Layer::template pack<B>(View<const S>(places.view()), moved.view());
-    const std::vector<float> found = values_of(View<const S>(moved.view()));
+  std::vector<float> digits(weight.size());
+  std::vector<std::size_t> places(packed.size());
+  std::vector<float> found;
+  typename B::template Buffer<S> uploaded(static_cast<Index>(weight.size())), moved(static_cast<Index>(packed.size()));
+  for (std::size_t power = 1; power < weight.size() || found.empty(); power *= base) {
+    for (std::size_t i = 0; i < digits.size(); ++i) digits[i] = static_cast<float>(i / power % base + 1);
+    B::upload(digits, uploaded.view());
+    Layer::template pack<B>(View<const S>(uploaded.view()), moved.view());
+    found = values_of(View<const S>(moved.view()));
     for (std::size_t i = 0; i < found.size(); ++i) {
-      if (found[i] > 0) weight[static_cast<std::size_t>(begin) + static_cast<std::size_t>(found[i]) - 1] = values[i];
+      if (found[i] > 0) places[i] += (static_cast<std::size_t>(found[i]) - 1) * power;
     }
+  }
+  const std::vector<float> values = values_of(packed);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i] > 0) weight[places[i]] = values[i];
   }
 }
 

@@ -25,7 +25,7 @@ struct GroupNormSilu {
   /// What backward needs beside x.
   template <class S>
   struct Saved {
-    View<S> mean{}, rstd{};  // [B, groups]
+    View<Wide<S>> mean{}, rstd{};  // [B, groups]
 
     constexpr void visit(auto& v, Index batch) {
       v(mean, batch * groups);
@@ -43,7 +43,7 @@ struct GroupNormSilu {
   /// Adds to dx and to the gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, Index pixels, View<const S> x, const Saved<S>& saved,
-                       View<const S> dy, View<S> dx, const Tensors<S>& d) {
+                       View<const S> dy, View<S> dx, const Tensors<Wide<S>>& d) {
     B::group_norm_silu_backward(shape<C, groups>, batch, pixels, x, w.weight, w.bias, saved.mean, saved.rstd, dy, dx,
                                 d.weight, d.bias);
   }

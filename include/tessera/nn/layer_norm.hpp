@@ -23,7 +23,7 @@ struct LayerNorm {
   /// What backward needs beside x; empty views where there is no backward.
   template <class S>
   struct Saved {
-    View<S> mean{}, rstd{};  // [rows]
+    View<Wide<S>> mean{}, rstd{};  // [rows]
 
     constexpr void visit(auto& v, Index rows) {
       v(mean, rows);
@@ -40,7 +40,7 @@ struct LayerNorm {
   /// Adds to dx and to the gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index rows, View<const S> x, const Saved<S>& saved, View<const S> dy,
-                       View<S> dx, const Tensors<S>& d) {
+                       View<S> dx, const Tensors<Wide<S>>& d) {
     B::layer_norm_backward(shape<D>, rows, x, w.weight, saved.mean, saved.rstd, dy, dx, d.weight, d.bias);
   }
 };

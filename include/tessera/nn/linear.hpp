@@ -56,7 +56,8 @@ struct Linear {
 
   /// Adds to the weight's and the bias's gradient.
   template <Backend B, class S = typename B::Scalar>
-  static void backward_weight(Index rows, View<const S> x, View<const S> dy, View<S> scratch, const Tensors<S>& d) {
+  static void backward_weight(Index rows, View<const S> x, View<const S> dy, View<S> scratch,
+                              const Tensors<Wide<S>>& d) {
     B::linear_backward_weight(shape<In, Out>, rows, x, dy, scratch, d.weight, d.bias);
   }
 

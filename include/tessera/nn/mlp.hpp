@@ -57,7 +57,7 @@ struct Mlp {
   /// dy [rows, D] -> dx [rows, D], overwritten. Adds to the gradients d. The residual's gradient is dy itself.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index rows, View<const S> x, const Saved<S>& saved, View<const S> dy,
-                       View<S> dx, const Scratch<S>& scratch, const Tensors<S>& d) {
+                       View<S> dx, const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const View<const S> dhidden = scratch.dhidden;
     Project::template backward_weight<B>(rows, View<const S>(saved.hidden), dy, scratch.products, d.c_proj);
     Project::template backward_input<B>(w.c_proj, rows, dy, scratch.dhidden, {.gelu_slope = saved.gelu_slope});

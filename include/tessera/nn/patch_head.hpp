@@ -75,7 +75,7 @@ struct PatchHead {
   /// dimage [B, C, H, W] -> dx [B, N, D], overwritten. Adds to the gradients d.
   template <Backend B, class P, class S = typename B::Scalar>
   static void backward(const Tensors<P>& w, Index batch, View<const S> x, const Saved<S>& saved, View<const S> dimage,
-                       View<S> dx, const Scratch<S>& scratch, const Tensors<S>& d) {
+                       View<S> dx, const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const View<const S> dpatches = scratch.dpatches;
     B::conv3x3_backward(image_shape, batch, saved.unfiltered, w.conv_out.weight, dimage, scratch.dunfiltered,
                         d.conv_out.weight, d.conv_out.bias);

@@ -70,7 +70,7 @@ struct PixelDecoderLevel {
   /// maps.stream: dy, of y's size -> dx [B, H, W, In]; uses up a and b. Adds to the gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, const Saved<S>& saved, FeatureMaps<S> maps, View<S> products,
-                       const Tensors<S>& d) {
+                       const Tensors<Wide<S>>& d) {
     if constexpr (upsamples) {
       // The enlarged map is made again: to keep it would cost four times the memory of the small one.
       const View<const S> dy = maps.stream, enlarged = maps.a;
@@ -199,7 +199,7 @@ struct PixelDecoder {
   /// gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, View<const S> codes, const Saved<S>& saved,
-                       View<const S> dimage, View<S> dcodes, const Scratch<S>& scratch, const Tensors<S>& d) {
+                       View<const S> dimage, View<S> dcodes, const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const FeatureMaps<S>& maps = scratch.maps;
     const View<const S> dpixels = scratch.dpixels, dstream = maps.stream;
     B::unpatchify_backward(image_shape, batch, dimage, scratch.dpixels);

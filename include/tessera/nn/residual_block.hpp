@@ -109,7 +109,7 @@ struct ResidualBlock {
   /// maps.stream: dy [B, H, W, Out] -> dx [B, H, W, In]; uses up a and b. Adds to the gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, const Saved<S>& saved, FeatureMaps<S> maps, View<S> products,
-                       const Tensors<S>& d) {
+                       const Tensors<Wide<S>>& d) {
     const View<const S> dy = maps.stream;
     const View<S> dx = first(maps.stream, batch * pixels * In);
     View<S> dconvolved = maps.stream, dnormalized = maps.a, dhidden = maps.b;
@@ -190,7 +190,7 @@ struct ResidualBlocks {
   /// maps.stream: dy [B, H, W, Out] -> dx [B, H, W, In]; uses up a and b. Adds to the gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, const Saved<S>& saved, FeatureMaps<S> maps, View<S> products,
-                       const Tensors<S>& d) {
+                       const Tensors<Wide<S>>& d) {
     for (std::size_t i = others; i-- > 0;) {
       Next::template backward<B>(w.next[i], batch, saved.next[i], maps, products, d.next[i]);
     }

@@ -81,7 +81,7 @@ struct Transformer {
   /// scratch.doutput, which is used up, -> scratch.dx, the gradient of saved.input(). Adds to the gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, KeptRows keep, const Saved<S>& saved,
-                       const Scratch<S>& scratch, const Tensors<S>& d) {
+                       const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const KeptRows all{keep.rows, 0, keep.rows};
     Block::template backward<B>(w.blocks.back(), batch, keep, saved.blocks.back(), scratch.doutput, scratch.dx,
                                 scratch.last_block, d.blocks.back());

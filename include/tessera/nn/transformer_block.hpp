@@ -111,7 +111,7 @@ struct TransformerBlock {
   /// Adds to the gradients d.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index batch, KeptRows keep, const Saved<S>& saved, View<S> dy, View<S> dx,
-                       const Scratch<S>& scratch, const Tensors<S>& d) {
+                       const Scratch<S>& scratch, const Tensors<Wide<S>>& d) {
     const Index rows = batch * keep.count;
     const View<S> dmiddle = dy;  // the residual hands dy on; ln_2 adds its part
     FeedForward::template backward<B>(w.mlp, rows, View<const S>(saved.middle_normalized), saved.mlp, View<const S>(dy),

@@ -48,8 +48,8 @@ struct WeightedCodes {
   /// dy [rows, C] -> dp [rows, K], overwritten. Adds to the codes' gradient.
   template <Backend B, class T, class S = typename B::Scalar>
   static void backward(const Tensors<T>& w, Index rows, View<const S> p, View<const S> dy, View<S> dp, View<S> scratch,
-                       const Tensors<S>& d) {
-    B::linear_backward_weight(shape<C, K>, rows, dy, p, scratch, d.embedding, View<S>());
+                       const Tensors<Wide<S>>& d) {
+    B::linear_backward_weight(shape<C, K>, rows, dy, p, scratch, d.embedding, View<Wide<S>>());
     B::linear(shape<C, K>, rows, dy, w.packed.backward, {}, dp);
   }
 

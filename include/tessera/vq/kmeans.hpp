@@ -84,7 +84,7 @@ void kmeans(View<const float> points, Index rows, View<float> codes, Index itera
   for (Index i = 0; i < iterations; ++i) {
     B::upload(codes, device_codes.view());
     B::pack_codes(shape<K, C>, device_codes.view(), packed.view());
-    B::nearest_code(shape<K, C>, rows, z.view(), packed.view(), device_ids.view(), View<S>());
+    B::nearest_code(shape<K, C>, rows, z.view(), packed.view(), device_ids.view(), View<Wide<S>>());
     B::download_tokens(device_ids.view(), ids);
     std::vector<double> sums(static_cast<std::size_t>(K * C));
     std::vector<std::int64_t> counts(static_cast<std::size_t>(K));

@@ -21,8 +21,8 @@ struct Posterior {
 
   template <class S>
   struct Saved {
-    View<S> z{};   // [rows, C], the latents drawn
-    View<S> kl{};  // [rows], divergence from the unit Gaussian
+    View<S> z{};         // [rows, C], the latents drawn
+    View<Wide<S>> kl{};  // [rows], divergence from the unit Gaussian
 
     constexpr void visit(auto& v, Index rows) {
       v(z, rows * C);
@@ -41,7 +41,7 @@ struct Posterior {
   template <Backend B, class S = typename B::Scalar>
   static typename B::Accumulator kl(Index rows, View<const S> parameters, const Saved<S>& saved) {
     B::gaussian_kl(shape<C>, rows, parameters, saved.kl);
-    return B::sum(first(View<const S>(saved.kl), rows));
+    return B::sum(first(View<const Wide<S>>(saved.kl), rows));
   }
 
   template <class S>

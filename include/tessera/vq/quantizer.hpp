@@ -16,9 +16,9 @@ struct Quantizer {
   /// What is computed once from the codebook: after load, or after each optimizer step.
   template <class S>
   struct Codes {
-    View<S> unit{};    // [K, C], codes / max(|code|, 1e-12); cosine only
-    View<S> norms{};   // [K], max(|code|, 1e-12); cosine only
-    View<S> packed{};  // for nearest_code
+    View<S> unit{};         // [K, C], codes / max(|code|, 1e-12); cosine only
+    View<Wide<S>> norms{};  // [K], max(|code|, 1e-12); cosine only
+    View<S> packed{};       // for nearest_code
 
     template <Backend B>
     constexpr void visit(auto& v) {
@@ -32,9 +32,9 @@ struct Quantizer {
 
   template <class S>
   struct Saved {
-    View<S> unit{};   // [rows, C], latents / max(|latent|, 1e-12); cosine only
-    View<S> norms{};  // [rows]; cosine only
-    View<S> zq{};     // [rows, C], the codes chosen
+    View<S> unit{};         // [rows, C], latents / max(|latent|, 1e-12); cosine only
+    View<Wide<S>> norms{};  // [rows]; cosine only
+    View<S> zq{};           // [rows, C], the codes chosen
 
     constexpr void visit(auto& v, Index rows) {
       if constexpr (cosine) {
@@ -72,7 +72,7 @@ struct Quantizer {
   /// latents [rows, C] -> ids [rows], margins [rows] or empty; returns the latents as they were compared.
   template <Backend B, class S = typename B::Scalar>
   static View<const S> encode(Index rows, View<const S> latents, const Codes<S>& codes, const Saved<S>& saved,
-                              View<Token> ids, View<S> margins) {
+                              View<Token> ids, View<Wide<S>> margins) {
     const View<const S> z = normalize<B>(rows, latents, saved);
     B::nearest_code(shape<K, C>, rows, z, codes.packed, ids, margins);
     return z;
@@ -87,9 +87,9 @@ struct Quantizer {
 
   template <class S>
   struct Scratch {
-    View<S> dzq{};    // [rows, C]
-    View<S> dunit{};  // [K, C]; cosine only
-    View<S> dz{};     // [rows, C]; cosine only
+    View<S> dzq{};          // [rows, C]
+    View<Wide<S>> dunit{};  // [K, C]; cosine only
+    View<S> dz{};           // [rows, C]; cosine only
 
     constexpr void visit(auto& v, Index rows) {
       v(dzq, rows * C);
@@ -110,11 +110,11 @@ struct Quantizer {
   /// Adds to dembedding [K, C].
   template <Backend B, class S = typename B::Scalar>
   static void backward(Index rows, View<const S> z, View<const Token> ids, const Codes<S>& codes, const Saved<S>& saved,
-                       LossWeights weights, View<S> dz, const Scratch<S>& scratch, View<S> dembedding) {
+                       LossWeights weights, View<S> dz, const Scratch<S>& scratch, View<Wide<S>> dembedding) {
     B::quantizer_loss_backward(z, first(View<const S>(saved.zq), rows * C), weights.codebook, weights.commitment, dz,
                                scratch.dzq);
     if constexpr (cosine) {
-      B::fill(S{}, scratch.dunit);
+      B::fill(Wide<S>{}, scratch.dunit);
       B::gather_codes_backward(shape<C>, rows, scratch.dzq, ids, scratch.dunit);
       B::normalize_rows_backward(shape<C>, K, codes.unit, codes.norms, scratch.dunit, dembedding);
     } else {

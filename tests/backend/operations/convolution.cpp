@@ -136,7 +136,9 @@ TEST_CASE("convolution: an image has the same bits alone and in a batch, and gra
       CHECK(same_bits(sums.y, part(whole.y, b, batch)));
       CHECK(same_bits(sums.dx, part(whole.dx, b, batch)));
     }
-    CHECK(same_bits(sums.dweight, whole.dweight));
-    CHECK(same_bits(sums.dbias, whole.dbias));
+    if constexpr (adds_in_order) {
+      CHECK(same_bits(sums.dweight, whole.dweight));
+      CHECK(same_bits(sums.dbias, whole.dbias));
+    }
   });
 }

@@ -200,7 +200,9 @@ TEST_CASE("a row has the same bits alone and inside a batch, and gradients add u
       }
       Tested::linear_backward_weight(c.size, 1, x_row, dy_row, scratch, dweight, dbias);
     }
-    CHECK(dweight == whole.dweight);
-    CHECK(dbias == whole.dbias);
+    if constexpr (testing::adds_in_order) {
+      CHECK(dweight == whole.dweight);
+      CHECK(dbias == whole.dbias);
+    }
   });
 }

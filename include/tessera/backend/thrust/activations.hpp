@@ -5,31 +5,32 @@
 
 namespace tessera::thrust_detail {
 
+TESSERA_HOST_DEVICE inline float larger_value(float a, float b) {
+  return a > b ? a : b;
+}
+
 /// y = exp(x - max) / sum(exp(x - max)).
-template <Index D>
+template <class S, Index D>
 struct SoftmaxRow {
-  const float* x;  // [rows, D]
-  float* y;        // [rows, D]
+  const S* x;  // [rows, D]
+  S* y;        // [rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     float largest = x[r * D];
-    for (Index i = r * D; i < (r + 1) * D; ++i) largest = x[i] > largest ? x[i] : largest;
+    for (Index i = r * D; i < (r + 1) * D; ++i) largest = larger_value(x[i], largest);
     double sum = 0;
-    for (Index i = r * D; i < (r + 1) * D; ++i) {
-      y[i] = std::exp(x[i] - largest);
-      sum += static_cast<double>(y[i]);
-    }
+    for (Index i = r * D; i < (r + 1) * D; ++i) sum += static_cast<double>(std::exp(x[i] - largest));
     const float divisor = static_cast<float>(sum);
-    for (Index i = r * D; i < (r + 1) * D; ++i) y[i] /= divisor;
+    for (Index i = r * D; i < (r + 1) * D; ++i) y[i] = std::exp(x[i] - largest) / divisor;
   }
 };
 
 /// dx = y * (dy - sum(dy y)).
-template <Index D>
+template <class S, Index D>
 struct SoftmaxBackwardRow {
-  const float* y;   // [rows, D]
-  const float* dy;  // [rows, D]
-  float* dx;        // [rows, D]
+  const S* y;   // [rows, D]
+  const S* dy;  // [rows, D]
+  S* dx;        // [rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     double sum = 0;
@@ -39,34 +40,38 @@ struct SoftmaxBackwardRow {
   }
 };
 
+template <class S>
 struct Tanh {
-  const float* x;
-  float* y;
-  TESSERA_HOST_DEVICE void operator()(Index i) const { y[i] = std::tanh(x[i]); }
+  const S* x;
+  S* y;
+  TESSERA_HOST_DEVICE void operator()(Index i) const { y[i] = std::tanh(static_cast<float>(x[i])); }
 };
 
+template <class S>
 struct TanhBackward {
-  const float* y;
-  const float* dy;
-  float* dx;
+  const S* y;
+  const S* dy;
+  S* dx;
   TESSERA_HOST_DEVICE void operator()(Index i) const { dx[i] = dy[i] * (1.0F - y[i] * y[i]); }
 };
 
 template <class System>
 struct ActivationsOps {
+  using S = typename System::Scalar;
+
   template <Index D>
-  static void softmax(Shape<D>, Index rows, View<const float> x, View<float> y) {
-    launch<System>(rows, SoftmaxRow<D>{x.data(), y.data()});
+  static void softmax(Shape<D>, Index rows, View<const S> x, View<S> y) {
+    launch<System>(rows, SoftmaxRow<S, D>{x.data(), y.data()});
   }
   template <Index D>
-  static void softmax_backward(Shape<D>, Index rows, View<const float> y, View<const float> dy, View<float> dx) {
-    launch<System>(rows, SoftmaxBackwardRow<D>{y.data(), dy.data(), dx.data()});
+  static void softmax_backward(Shape<D>, Index rows, View<const S> y, View<const S> dy, View<S> dx) {
+    launch<System>(rows, SoftmaxBackwardRow<S, D>{y.data(), dy.data(), dx.data()});
   }
-  static void tanh(View<const float> x, View<float> y) {
-    launch<System>(static_cast<Index>(x.size()), Tanh{x.data(), y.data()});
+  static void tanh(View<const S> x, View<S> y) {
+    launch<System>(static_cast<Index>(x.size()), Tanh<S>{x.data(), y.data()});
   }
-  static void tanh_backward(View<const float> y, View<const float> dy, View<float> dx) {
-    launch<System>(static_cast<Index>(y.size()), TanhBackward{y.data(), dy.data(), dx.data()});
+  static void tanh_backward(View<const S> y, View<const S> dy, View<S> dx) {
+    launch<System>(static_cast<Index>(y.size()), TanhBackward<S>{y.data(), dy.data(), dx.data()});
   }
 };
 

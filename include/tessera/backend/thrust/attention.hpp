@@ -2,6 +2,7 @@
 // per call: plain loops for Thrust's OpenMP system. Scores are made one at a time and never stored; sums in double.
 #pragma once
 
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 
 namespace tessera::thrust_detail {
@@ -23,31 +24,31 @@ struct AttentionRows {
   }
 };
 
-template <Index width>
-TESSERA_HOST_DEVICE float attention_score(const float* query, const float* key) {
+template <Index width, class S>
+TESSERA_HOST_DEVICE float attention_score(const S* query, const S* key) {
   return dot<width>(query, key) / std::sqrt(static_cast<float>(width));
 }
 
 /// One call per query: weights relative to the largest score so far (Milakov and Gimelshein 2018, arXiv:1805.02867).
-template <Index D, Index heads>
+template <class S, Index D, Index heads>
 struct AttendQuery {
   using Rows = AttentionRows<D, heads>;
   static constexpr Index width = Rows::width;
   Rows rows;
-  const float* q;      // [batch, q_rows, D]
-  const float* kv;     // [batch, kv_rows, 2 D]
-  float* y;            // [batch, q_rows, D]
+  const S* q;          // [batch, q_rows, D]
+  const S* kv;         // [batch, kv_rows, 2 D]
+  S* y;                // [batch, q_rows, D]
   float* log_sum_exp;  // [batch, heads, q_rows], or null
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index b = Rows::image(i, rows.q_rows);
     const Index head = Rows::head(i, rows.q_rows);
-    const float* query = q + rows.query(b, i % rows.q_rows, head);
+    const S* query = q + rows.query(b, i % rows.q_rows, head);
     float largest = attention_score<width>(query, kv + rows.key(b, 0, head));
     double sum = 0;
     double values[width] = {};
     for (Index j = 0; j < rows.kv_rows; ++j) {
-      const float* key = kv + rows.key(b, j, head);
+      const S* key = kv + rows.key(b, j, head);
       const float score = attention_score<width>(query, key);
       if (score > largest) {
         const double shrink = static_cast<double>(std::exp(largest - score));
@@ -66,23 +67,23 @@ struct AttendQuery {
 
 /// What the gradients of one query and one key share: with p = exp(score - log_sum_exp), ds = p (dy . v - dy . y)
 /// / sqrt(width).
-template <Index D, Index heads>
+template <class S, Index D, Index heads>
 struct AttentionSlopes {
   using Rows = AttentionRows<D, heads>;
   static constexpr Index width = Rows::width;
   Rows rows;
-  const float* q;            // [batch, q_rows, D]
-  const float* kv;           // [batch, kv_rows, 2 D]
-  const float* y;            // [batch, q_rows, D]
+  const S* q;                // [batch, q_rows, D]
+  const S* kv;               // [batch, kv_rows, 2 D]
+  const S* y;                // [batch, q_rows, D]
   const float* log_sum_exp;  // [batch, heads, q_rows]
-  const float* dy;           // [batch, q_rows, D]
+  const S* dy;               // [batch, q_rows, D]
 
   struct Slopes {
     float p, ds;
   };
   TESSERA_HOST_DEVICE Slopes operator()(Index b, Index head, Index query_row, float dy_y, Index key_row) const {
     const Index query = rows.query(b, query_row, head);
-    const float* key = kv + rows.key(b, key_row, head);
+    const S* key = kv + rows.key(b, key_row, head);
     const float score = attention_score<width>(q + query, key);
     const float p = std::exp(score - log_sum_exp[rows.log_sum_exp(b, query_row, head)]);
     const float dy_v = dot<width>(dy + query, key + D);
@@ -92,11 +93,11 @@ struct AttentionSlopes {
 };
 
 /// One call per query: dq = sum over keys of ds k.
-template <Index D, Index heads>
+template <class S, Index D, Index heads>
 struct AttentionQueryGradient {
   using Rows = AttentionRows<D, heads>;
-  AttentionSlopes<D, heads> slopes;
-  float* dq;  // [batch, q_rows, D]
+  AttentionSlopes<S, D, heads> slopes;
+  S* dq;  // [batch, q_rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Rows& rows = slopes.rows;
@@ -107,7 +108,7 @@ struct AttentionQueryGradient {
     double sums[Rows::width] = {};
     for (Index j = 0; j < rows.kv_rows; ++j) {
       const float ds = slopes(b, head, i % rows.q_rows, dy_y, j).ds;
-      const float* key = slopes.kv + rows.key(b, j, head);
+      const S* key = slopes.kv + rows.key(b, j, head);
       for (Index c = 0; c < Rows::width; ++c) sums[c] += static_cast<double>(ds * key[c]);
     }
     for (Index c = 0; c < Rows::width; ++c) dq[query + c] = static_cast<float>(sums[c]);
@@ -115,11 +116,11 @@ struct AttentionQueryGradient {
 };
 
 /// One call per key: dk = sum over queries of ds q, dv = sum over queries of p dy.
-template <Index D, Index heads>
+template <class S, Index D, Index heads>
 struct AttentionKeyGradient {
   using Rows = AttentionRows<D, heads>;
-  AttentionSlopes<D, heads> slopes;
-  float* dkv;  // [batch, kv_rows, 2 D]
+  AttentionSlopes<S, D, heads> slopes;
+  S* dkv;  // [batch, kv_rows, 2 D]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Rows& rows = slopes.rows;
@@ -135,7 +136,7 @@ struct AttentionKeyGradient {
         value_sums[c] += static_cast<double>(p * slopes.dy[query + c]);
       }
     }
-    float* dkey = dkv + rows.key(b, i % rows.kv_rows, head);
+    S* dkey = dkv + rows.key(b, i % rows.kv_rows, head);
     for (Index c = 0; c < Rows::width; ++c) {
       dkey[c] = static_cast<float>(key_sums[c]);
       dkey[D + c] = static_cast<float>(value_sums[c]);
@@ -145,20 +146,22 @@ struct AttentionKeyGradient {
 
 template <class System>
 struct AttentionOps {
+  using S = typename System::Scalar;
+
   template <Index D, Index heads>
-  static void attention(Shape<D, heads>, Index batch, Index q_rows, Index kv_rows, View<const float> q,
-                        View<const float> kv, View<float> y, View<float> log_sum_exp) {
+  static void attention(Shape<D, heads>, Index batch, Index q_rows, Index kv_rows, View<const S> q, View<const S> kv,
+                        View<S> y, View<Wide<S>> log_sum_exp) {
     launch<System>(batch * heads * q_rows,
-                   AttendQuery<D, heads>{{q_rows, kv_rows}, q.data(), kv.data(), y.data(), optional(log_sum_exp)});
+                   AttendQuery<S, D, heads>{{q_rows, kv_rows}, q.data(), kv.data(), y.data(), optional(log_sum_exp)});
   }
   template <Index D, Index heads>
-  static void attention_backward(Shape<D, heads>, Index batch, Index q_rows, Index kv_rows, View<const float> q,
-                                 View<const float> kv, View<const float> y, View<const float> log_sum_exp,
-                                 View<const float> dy, View<float> dq, View<float> dkv) {
-    const AttentionSlopes<D, heads> slopes{{q_rows, kv_rows}, q.data(),           kv.data(),
-                                           y.data(),          log_sum_exp.data(), dy.data()};
-    launch<System>(batch * heads * q_rows, AttentionQueryGradient<D, heads>{slopes, dq.data()});
-    launch<System>(batch * heads * kv_rows, AttentionKeyGradient<D, heads>{slopes, dkv.data()});
+  static void attention_backward(Shape<D, heads>, Index batch, Index q_rows, Index kv_rows, View<const S> q,
+                                 View<const S> kv, View<const S> y, View<const Wide<S>> log_sum_exp, View<const S> dy,
+                                 View<S> dq, View<S> dkv) {
+    const AttentionSlopes<S, D, heads> slopes{{q_rows, kv_rows}, q.data(),           kv.data(),
+                                              y.data(),          log_sum_exp.data(), dy.data()};
+    launch<System>(batch * heads * q_rows, AttentionQueryGradient<S, D, heads>{slopes, dq.data()});
+    launch<System>(batch * heads * kv_rows, AttentionKeyGradient<S, D, heads>{slopes, dkv.data()});
   }
 };
 

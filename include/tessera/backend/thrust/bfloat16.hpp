@@ -32,6 +32,9 @@ struct bfloat16 {
     std::memcpy(&value, &whole, sizeof value);
     return value;
   }
+  TESSERA_HOST_DEVICE bfloat16& operator+=(float value) {
+    return *this = static_cast<float>(*this) + value;
+  }
 };
 
 template <>

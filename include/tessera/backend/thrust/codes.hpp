@@ -1,23 +1,26 @@
 // Rows of the codebook by id, and rows divided by their length (the cosine metric).
 #pragma once
 
+#include <type_traits>
+
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 
 namespace tessera::thrust_detail {
 
-template <Index C>
+template <class S, Index C>
 struct GatherCodes {
-  const float* codes;  // [K, C]
-  const Token* ids;    // [rows]
-  float* zq;           // [rows, C]
+  const S* codes;    // [K, C]
+  const Token* ids;  // [rows]
+  S* zq;             // [rows, C]
   TESSERA_HOST_DEVICE void operator()(Index i) const { zq[i] = codes[ids[i / C] * C + i % C]; }
 };
 
 /// One call per column, so that each value is added to in the order of the rows.
-template <Index C>
+template <class S, Index C>
 struct GatherCodesBackward {
   Index rows;
-  const float* dzq;  // [rows, C]
+  const S* dzq;      // [rows, C]
   const Token* ids;  // [rows]
   float* dcodes;     // [K, C]
   TESSERA_HOST_DEVICE void operator()(Index c) const {
@@ -28,11 +31,11 @@ struct GatherCodesBackward {
 inline constexpr float smallest_norm = 1e-12F;
 
 /// y = x / norm, norm = max(|x|, 1e-12), as torch.nn.functional.normalize.
-template <Index C>
+template <class S, Index C>
 struct NormalizeRow {
-  const float* x;  // [rows, C]
-  float* y;        // [rows, C]
-  float* norm;     // [rows]
+  const S* x;   // [rows, C]
+  S* y;         // [rows, C]
+  float* norm;  // [rows]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     const float length = std::sqrt(dot<C>(x + r * C, x + r * C));
@@ -42,12 +45,12 @@ struct NormalizeRow {
 };
 
 /// dx += (dy - y (y . dy)) / norm; where norm is the constant 1e-12, dx += dy / norm.
-template <Index C>
+template <class S, class Gradient, Index C>
 struct NormalizeRowBackward {
-  const float* y;     // [rows, C]
-  const float* norm;  // [rows]
-  const float* dy;    // [rows, C]
-  float* dx;          // [rows, C]
+  const S* y;          // [rows, C]
+  const float* norm;   // [rows]
+  const Gradient* dy;  // [rows, C]
+  Gradient* dx;        // [rows, C]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     const float y_dy = norm[r] > smallest_norm ? dot<C>(y + r * C, dy + r * C) : 0.0F;
@@ -57,23 +60,30 @@ struct NormalizeRowBackward {
 
 template <class System>
 struct CodesOps {
+  using S = typename System::Scalar;
+
   template <Index C>
-  static void gather_codes(Shape<C>, Index rows, View<const float> codes, View<const Token> ids, View<float> zq) {
-    launch<System>(rows * C, GatherCodes<C>{codes.data(), ids.data(), zq.data()});
+  static void gather_codes(Shape<C>, Index rows, View<const S> codes, View<const Token> ids, View<S> zq) {
+    launch<System>(rows * C, GatherCodes<S, C>{codes.data(), ids.data(), zq.data()});
   }
   template <Index C>
-  static void gather_codes_backward(Shape<C>, Index rows, View<const float> dzq, View<const Token> ids,
-                                    View<float> dcodes) {
-    launch<System>(C, GatherCodesBackward<C>{rows, dzq.data(), ids.data(), dcodes.data()});
+  static void gather_codes_backward(Shape<C>, Index rows, View<const S> dzq, View<const Token> ids,
+                                    View<Wide<S>> dcodes) {
+    launch<System>(C, GatherCodesBackward<S, C>{rows, dzq.data(), ids.data(), dcodes.data()});
   }
   template <Index C>
-  static void normalize_rows(Shape<C>, Index rows, View<const float> x, View<float> y, View<float> norm) {
-    launch<System>(rows, NormalizeRow<C>{x.data(), y.data(), norm.data()});
+  static void normalize_rows(Shape<C>, Index rows, View<const S> x, View<S> y, View<Wide<S>> norm) {
+    launch<System>(rows, NormalizeRow<S, C>{x.data(), y.data(), norm.data()});
   }
   template <Index C>
-  static void normalize_rows_backward(Shape<C>, Index rows, View<const float> y, View<const float> norm,
-                                      View<const float> dy, View<float> dx) {
-    launch<System>(rows, NormalizeRowBackward<C>{y.data(), norm.data(), dy.data(), dx.data()});
+  static void normalize_rows_backward(Shape<C>, Index rows, View<const S> y, View<const Wide<S>> norm, View<const S> dy,
+                                      View<S> dx) {
+    launch<System>(rows, NormalizeRowBackward<S, S, C>{y.data(), norm.data(), dy.data(), dx.data()});
+  }
+  template <Index C>
+  static void normalize_rows_backward(Shape<C>, Index rows, View<const S> y, View<const Wide<S>> norm,
+                                      View<const Wide<S>> dy, View<Wide<S>> dx) requires(!std::is_same_v<S, Wide<S>>) {
+    launch<System>(rows, NormalizeRowBackward<S, Wide<S>, C>{y.data(), norm.data(), dy.data(), dx.data()});
   }
 };
 

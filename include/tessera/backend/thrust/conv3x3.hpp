@@ -1,16 +1,17 @@
 // 3 x 3 convolution of images [batch, C, H, W] with zero padding 1 and as many channels out as in, one call per value.
 #pragma once
 
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 
 namespace tessera::thrust_detail {
 
-template <Index C, Index H, Index W>
+template <class S, Index C, Index H, Index W>
 struct Conv3x3 {
-  const float* x;       // [batch, C, H, W]
-  const float* weight;  // [C, C, 3, 3]
-  const float* bias;    // [C]
-  float* y;             // [batch, C, H, W]
+  const S* x;       // [batch, C, H, W]
+  const S* weight;  // [C, C, 3, 3]
+  const S* bias;    // [C]
+  S* y;             // [batch, C, H, W]
 
   /// y[b, o, h, w] = bias[o] + the sum over c, i, j of weight[o, c, i, j] * x[b, c, h + i - 1, w + j - 1].
   TESSERA_HOST_DEVICE void operator()(Index at) const {
@@ -27,11 +28,11 @@ struct Conv3x3 {
   }
 };
 
-template <Index C, Index H, Index W>
+template <class S, Index C, Index H, Index W>
 struct Conv3x3InputGradient {
-  const float* weight;  // [C, C, 3, 3]
-  const float* dy;      // [batch, C, H, W]
-  float* dx;            // [batch, C, H, W]
+  const S* weight;  // [C, C, 3, 3]
+  const S* dy;      // [batch, C, H, W]
+  S* dx;            // [batch, C, H, W]
 
   /// As forward, the window turned around and the channels exchanged.
   TESSERA_HOST_DEVICE void operator()(Index at) const {
@@ -49,10 +50,10 @@ struct Conv3x3InputGradient {
 };
 
 /// Of weight (o, c, i, j) and pixel t of the batch.
-template <Index C, Index H, Index W>
+template <class S, Index C, Index H, Index W>
 struct Conv3x3WeightTerm {
-  const float* x;   // [batch, C, H, W]
-  const float* dy;  // [batch, C, H, W]
+  const S* x;   // [batch, C, H, W]
+  const S* dy;  // [batch, C, H, W]
 
   TESSERA_HOST_DEVICE double operator()(Index tap, Index t) const {
     const Index w = t % W, h = t / W % H, b = t / W / H;
@@ -62,9 +63,9 @@ struct Conv3x3WeightTerm {
   }
 };
 
-template <Index C, Index H, Index W>
+template <class S, Index C, Index H, Index W>
 struct Conv3x3BiasTerm {
-  const float* dy;  // [batch, C, H, W]
+  const S* dy;  // [batch, C, H, W]
   TESSERA_HOST_DEVICE double operator()(Index o, Index t) const {
     return static_cast<double>(dy[(t / (H * W) * C + o) * H * W + t % (H * W)]);
   }
@@ -72,17 +73,19 @@ struct Conv3x3BiasTerm {
 
 template <class System>
 struct Conv3x3Ops {
+  using S = typename System::Scalar;
+
   template <Index C, Index H, Index W>
-  static void conv3x3(Shape<C, H, W>, Index batch, View<const float> x, View<const float> weight,
-                      View<const float> bias, View<float> y) {
-    launch<System>(batch * C * H * W, Conv3x3<C, H, W>{x.data(), weight.data(), bias.data(), y.data()});
+  static void conv3x3(Shape<C, H, W>, Index batch, View<const S> x, View<const S> weight, View<const S> bias,
+                      View<S> y) {
+    launch<System>(batch * C * H * W, Conv3x3<S, C, H, W>{x.data(), weight.data(), bias.data(), y.data()});
   }
   template <Index C, Index H, Index W>
-  static void conv3x3_backward(Shape<C, H, W>, Index batch, View<const float> x, View<const float> weight,
-                               View<const float> dy, View<float> dx, View<float> dweight, View<float> dbias) {
-    launch<System>(batch * C * H * W, Conv3x3InputGradient<C, H, W>{weight.data(), dy.data(), dx.data()});
-    add_sums<System>(C * C * 9, batch * H * W, Conv3x3WeightTerm<C, H, W>{x.data(), dy.data()}, dweight.data());
-    add_sums<System>(C, batch * H * W, Conv3x3BiasTerm<C, H, W>{dy.data()}, dbias.data());
+  static void conv3x3_backward(Shape<C, H, W>, Index batch, View<const S> x, View<const S> weight, View<const S> dy,
+                               View<S> dx, View<Wide<S>> dweight, View<Wide<S>> dbias) {
+    launch<System>(batch * C * H * W, Conv3x3InputGradient<S, C, H, W>{weight.data(), dy.data(), dx.data()});
+    add_sums<System>(C * C * 9, batch * H * W, Conv3x3WeightTerm<S, C, H, W>{x.data(), dy.data()}, dweight.data());
+    add_sums<System>(C, batch * H * W, Conv3x3BiasTerm<S, C, H, W>{dy.data()}, dbias.data());
   }
 };
 

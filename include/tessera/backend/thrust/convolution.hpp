@@ -2,6 +2,7 @@
 // loops for Thrust's OpenMP system, a tile of outputs per call.
 #pragma once
 
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 #include <tessera/backend/thrust/panels.hpp>
 
@@ -9,13 +10,13 @@ namespace tessera::thrust_detail {
 
 /// One call per four pixels of a row and sixteen channels. packed: [9, panels]. Sums over the window, then the
 /// channels.
-template <Index H, Index W, Index In, Index Out>
+template <class S, Index H, Index W, Index In, Index Out>
 struct ConvolutionTile {
-  const float* x;         // [batch, H, W, In]
-  const float* packed;    // [9, panels, In, 16]
-  const float* bias;      // [Out]; these two: null where absent
-  const float* residual;  // [batch, H, W, Out]
-  float* y;               // [batch, H, W, Out]
+  const S* x;         // [batch, H, W, In]
+  const S* packed;    // [9, panels, In, 16]
+  const S* bias;      // [Out]; these two: null where absent
+  const S* residual;  // [batch, H, W, Out]
+  S* y;               // [batch, H, W, Out]
 
   static constexpr Index panels = parts(Out, panel_columns);
   static constexpr Index tiles = parts(W, tile_rows) * panels;  // of one row
@@ -43,17 +44,17 @@ struct ConvolutionTile {
 
  private:
   /// The four pixels from column `first` on, which may lie outside the row, times one panel.
-  TESSERA_HOST_DEVICE void add_tap(Index row_begin, Index first, const float* panel,
+  TESSERA_HOST_DEVICE void add_tap(Index row_begin, Index first, const S* panel,
                                    float (&sums)[tile_rows][panel_columns]) const {
     bool inside[tile_rows];
-    const float* pixels[tile_rows];
+    const S* pixels[tile_rows];
     for (Index p = 0; p < tile_rows; ++p) {
       inside[p] = first + p >= 0 && first + p < W;
       pixels[p] = x + (row_begin + (inside[p] ? first + p : 0)) * In;
     }
     for (Index d = 0; d < In; ++d) {
       for (Index p = 0; p < tile_rows; ++p) {
-        const float value = inside[p] ? pixels[p][d] : 0.0F;
+        const float value = inside[p] ? static_cast<float>(pixels[p][d]) : 0.0F;
         for (Index c = 0; c < panel_columns; ++c) sums[p][c] += value * panel[d * panel_columns + c];
       }
     }
@@ -62,12 +63,12 @@ struct ConvolutionTile {
 
 /// One call per window position, 4 outputs and 16 inputs. Sums image by image: in float along a row of the map, in
 /// double over its rows.
-template <Index H, Index W, Index In, Index Out>
+template <class S, Index H, Index W, Index In, Index Out>
 struct ConvolutionWeightGradient {
   Index batch;
-  const float* x;   // [batch, H, W, In]
-  const float* dy;  // [batch, H, W, Out]
-  float* dweight;   // [Out, In, 3, 3]
+  const S* x;      // [batch, H, W, In]
+  const S* dy;     // [batch, H, W, Out]
+  float* dweight;  // [Out, In, 3, 3]
 
   static constexpr Index panels = parts(In, panel_columns);
   static constexpr Index tiles = parts(Out, tile_rows) * panels;
@@ -96,8 +97,8 @@ struct ConvolutionWeightGradient {
         const Index row = b * H + h;
         float sums[outs][ins] = {};
         for (Index w = larger(0, -right); w < smaller(W, W - right); ++w) {
-          const float* slopes = dy + (row * W + w) * Out + o;
-          const float* neighbour = x + ((row + down) * W + w + right) * In + in;
+          const S* slopes = dy + (row * W + w) * Out + o;
+          const S* neighbour = x + ((row + down) * W + w + right) * In + in;
           for (Index k = 0; k < outs; ++k) {
             for (Index c = 0; c < ins; ++c) sums[k][c] += slopes[k] * neighbour[c];
           }
@@ -114,11 +115,11 @@ struct ConvolutionWeightGradient {
 };
 
 /// dbias[o] += the sum of dy's channel o, image by image.
-template <Index pixels, Index Out>
+template <class S, Index pixels, Index Out>
 struct ConvolutionBiasGradient {
   Index batch;
-  const float* dy;  // [batch, pixels, Out]
-  float* dbias;     // [Out]
+  const S* dy;   // [batch, pixels, Out]
+  float* dbias;  // [Out]
 
   TESSERA_HOST_DEVICE void operator()(Index o) const {
     for (Index b = 0; b < batch; ++b) {
@@ -131,36 +132,38 @@ struct ConvolutionBiasGradient {
 
 template <class System>
 struct ConvolutionOps {
+  using S = typename System::Scalar;
+
   template <Index In, Index Out>
   static constexpr Index packed_convolution_size(Shape<In, Out>) {
-    return 9 * larger(PackPanels<In, Out>::size, PackPanels<Out, In>::size);
+    return 9 * larger(PackPanels<S, In, Out>::size, PackPanels<S, Out, In>::size);
   }
   template <Index In, Index Out>
-  static void pack_convolution(Shape<In, Out>, View<const float> weight, View<float> packed) {
-    using Pack = PackPanels<In, Out>;
+  static void pack_convolution(Shape<In, Out>, View<const S> weight, View<S> packed) {
+    using Pack = PackPanels<S, In, Out>;
     for (Index tap = 0; tap < 9; ++tap) {
       launch<System>(Pack::size, Pack{weight.data() + tap, 9 * In, 9, packed.data() + tap * Pack::size});
     }
   }
   /// The window turned around: with it, the input's gradient is a convolution of dy.
   template <Index In, Index Out>
-  static void pack_convolution_transposed(Shape<In, Out>, View<const float> weight, View<float> packed) {
-    using Pack = PackPanels<Out, In>;
+  static void pack_convolution_transposed(Shape<In, Out>, View<const S> weight, View<S> packed) {
+    using Pack = PackPanels<S, Out, In>;
     for (Index tap = 0; tap < 9; ++tap) {
       launch<System>(Pack::size, Pack{weight.data() + 8 - tap, 9, 9 * In, packed.data() + tap * Pack::size});
     }
   }
 
   template <Index H, Index W, Index In, Index Out>
-  static void convolution(Shape<H, W, In, Out>, Index batch, View<const float> x, View<const float> packed,
-                          View<const float> bias, View<const float> residual, View<float> y) {
-    using Tile = ConvolutionTile<H, W, In, Out>;
+  static void convolution(Shape<H, W, In, Out>, Index batch, View<const S> x, View<const S> packed, View<const S> bias,
+                          View<const S> residual, View<S> y) {
+    using Tile = ConvolutionTile<S, H, W, In, Out>;
     launch<System>(batch * H * Tile::tiles,
                    Tile{x.data(), packed.data(), optional(bias), optional(residual), y.data()});
   }
   template <Index H, Index W, Index In, Index Out>
-  static void convolution_backward_input(Shape<H, W, In, Out>, Index batch, View<const float> dy,
-                                         View<const float> packed, View<float> dx) {
+  static void convolution_backward_input(Shape<H, W, In, Out>, Index batch, View<const S> dy, View<const S> packed,
+                                         View<S> dx) {
     convolution(shape<H, W, Out, In>, batch, dy, packed, {}, {}, dx);
   }
 
@@ -169,12 +172,12 @@ struct ConvolutionOps {
     return 0;
   }
   template <Index H, Index W, Index In, Index Out>
-  static void convolution_backward_weight(Shape<H, W, In, Out>, Index batch, View<const float> x, View<const float> dy,
-                                          View<float> /*scratch*/, View<float> dweight, View<float> dbias) {
-    using Gradient = ConvolutionWeightGradient<H, W, In, Out>;
+  static void convolution_backward_weight(Shape<H, W, In, Out>, Index batch, View<const S> x, View<const S> dy,
+                                          View<S> /*scratch*/, View<Wide<S>> dweight, View<Wide<S>> dbias) {
+    using Gradient = ConvolutionWeightGradient<S, H, W, In, Out>;
     launch<System>(Gradient::calls, Gradient{batch, x.data(), dy.data(), dweight.data()});
     if (dbias.empty()) return;
-    launch<System>(Out, ConvolutionBiasGradient<H * W, Out>{batch, dy.data(), dbias.data()});
+    launch<System>(Out, ConvolutionBiasGradient<S, H * W, Out>{batch, dy.data(), dbias.data()});
   }
 };
 

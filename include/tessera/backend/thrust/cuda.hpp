@@ -6,14 +6,19 @@
 #endif
 
 #include <tessera/backend/thrust/cuda_system.hpp>
-#include <tessera/backend/thrust/thrust.hpp>
+#include <tessera/backend/thrust/gpu.hpp>
 
 namespace tessera {
 
-/// Its operations, and with them encoding and decoding, may throw Error(device): memory ends, a kernel fails. What a
-/// kernel did wrong may be reported by a later operation. Tokens need not be tessera::cpu's: exp, erf and the orders of
-/// sums differ.
-using cuda = basic_thrust<thrust_detail::CudaSystem>;
-static_assert(Backend<cuda>);
+/// Float32. The operations, and with them encoding and decoding, may throw Error(device): memory ends, a kernel fails.
+/// What a kernel did wrong may be reported by a later operation. Tokens need not be tessera::cpu's where the margin is
+/// small (below 1e-4): exp, erf and the orders of sums differ.
+using cuda = basic_gpu<thrust_detail::CudaSystem<float, CUBLAS_COMPUTE_32F>>;
+/// The same, but that matrix products round what they multiply to TensorFloat-32: 10 bits of mantissa, not 23.
+using cuda_tf32 = basic_gpu<thrust_detail::CudaSystem<float, CUBLAS_COMPUTE_32F_FAST_TF32>>;
+/// Weights and activations in bfloat16, 7 bits of mantissa, half the memory; sums in float32. Training keeps its
+/// gradients, moments and the weights that it updates in float32.
+using cuda_bf16 = basic_gpu<thrust_detail::CudaSystem<bfloat16, CUBLAS_COMPUTE_32F>>;
+static_assert(Backend<cuda> && Backend<cuda_tf32> && Backend<cuda_bf16>);
 
 }  // namespace tessera

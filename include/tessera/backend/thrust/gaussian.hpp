@@ -3,6 +3,7 @@
 // eq. 10.
 #pragma once
 
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 
 namespace tessera::thrust_detail {
@@ -16,22 +17,23 @@ TESSERA_HOST_DEVICE inline float clamped_log_variance(float x) {
   return x < -30.0F ? -30.0F : x > 20.0F ? 20.0F : x;
 }
 
-template <Index C>
+template <class S, Index C>
 struct GaussianSample {
-  const float* parameters;  // [rows, 2 C]
-  const float* noise;       // [rows, C], or null
-  float* z;                 // [rows, C]
+  const S* parameters;  // [rows, 2 C]
+  const S* noise;       // [rows, C], or null
+  S* z;                 // [rows, C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
-    const float* mean = parameters + mean_index<C>(i);
-    z[i] = noise == nullptr ? *mean : *mean + std::exp(clamped_log_variance(mean[C]) / 2.0F) * noise[i];
+    const S* mean = parameters + mean_index<C>(i);
+    const float deviation = std::exp(clamped_log_variance(mean[C]) / 2.0F);
+    z[i] = noise == nullptr ? static_cast<float>(*mean) : *mean + deviation * noise[i];
   }
 };
 
-template <Index C>
+template <class S, Index C>
 struct GaussianKl {
-  const float* parameters;  // [rows, 2 C]
-  float* kl;                // [rows]
+  const S* parameters;  // [rows, 2 C]
+  float* kl;            // [rows]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     double sum = 0;
@@ -44,13 +46,13 @@ struct GaussianKl {
   }
 };
 
-template <Index C>
+template <class S, Index C>
 struct GaussianBackward {
-  const float* parameters;  // [rows, 2 C]
-  const float* noise;       // [rows, C], or null
-  const float* dz;          // [rows, C]
+  const S* parameters;  // [rows, 2 C]
+  const S* noise;       // [rows, C], or null
+  const S* dz;          // [rows, C]
   float kl_weight;
-  float* dparameters;  // [rows, 2 C]
+  S* dparameters;  // [rows, 2 C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index at = mean_index<C>(i);
@@ -64,20 +66,21 @@ struct GaussianBackward {
 
 template <class System>
 struct GaussianOps {
+  using S = typename System::Scalar;
+
   template <Index C>
-  static void gaussian_sample(Shape<C>, Index rows, View<const float> parameters, View<const float> noise,
-                              View<float> z) {
-    launch<System>(rows * C, GaussianSample<C>{parameters.data(), optional(noise), z.data()});
+  static void gaussian_sample(Shape<C>, Index rows, View<const S> parameters, View<const S> noise, View<S> z) {
+    launch<System>(rows * C, GaussianSample<S, C>{parameters.data(), optional(noise), z.data()});
   }
   template <Index C>
-  static void gaussian_kl(Shape<C>, Index rows, View<const float> parameters, View<float> kl) {
-    launch<System>(rows, GaussianKl<C>{parameters.data(), kl.data()});
+  static void gaussian_kl(Shape<C>, Index rows, View<const S> parameters, View<Wide<S>> kl) {
+    launch<System>(rows, GaussianKl<S, C>{parameters.data(), kl.data()});
   }
   template <Index C>
-  static void gaussian_backward(Shape<C>, Index rows, View<const float> parameters, View<const float> noise,
-                                View<const float> dz, double kl_weight, View<float> dparameters) {
-    launch<System>(rows * C, GaussianBackward<C>{parameters.data(), optional(noise), dz.data(),
-                                                 static_cast<float>(kl_weight), dparameters.data()});
+  static void gaussian_backward(Shape<C>, Index rows, View<const S> parameters, View<const S> noise, View<const S> dz,
+                                double kl_weight, View<S> dparameters) {
+    launch<System>(rows * C, GaussianBackward<S, C>{parameters.data(), optional(noise), dz.data(),
+                                                    static_cast<float>(kl_weight), dparameters.data()});
   }
 };
 

@@ -3,6 +3,7 @@
 // Sums in double.
 #pragma once
 
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 
 namespace tessera::thrust_detail {
@@ -26,15 +27,15 @@ struct GroupValues {
   TESSERA_HOST_DEVICE Index count() const { return pixels * channels; }
 };
 
-template <Index C, Index G>
+template <class S, Index C, Index G>
 struct GroupNormSilu {
   GroupValues<C, G> values;
-  const float* x;       // [batch, pixels, C]
-  const float* weight;  // [C]
-  const float* bias;    // [C]
-  float* y;             // [batch, pixels, C]
-  float* mean;          // [batch, G]; these two: null where nobody reads them
-  float* rstd;          // [batch, G]
+  const S* x;       // [batch, pixels, C]
+  const S* weight;  // [C]
+  const S* bias;    // [C]
+  S* y;             // [batch, pixels, C]
+  float* mean;      // [batch, G]; these two: null where nobody reads them
+  float* rstd;      // [batch, G]
 
   TESSERA_HOST_DEVICE void operator()(Index group) const {
     const double count = static_cast<double>(values.count());
@@ -59,14 +60,14 @@ struct GroupNormSilu {
 
 /// What the gradients share. n = (x - mean) * rstd; dv is the slope by v = n * weight + bias: dy * s * (1 + v * (1 -
 /// s)), s = sigmoid(v).
-template <Index C, Index G>
+template <class S, Index C, Index G>
 struct GroupNormSlopes {
-  const float* x;       // [batch, pixels, C]
-  const float* weight;  // [C]
-  const float* bias;    // [C]
-  const float* mean;    // [batch, G]
-  const float* rstd;    // [batch, G]
-  const float* dy;      // [batch, pixels, C]
+  const S* x;         // [batch, pixels, C]
+  const S* weight;    // [C]
+  const S* bias;      // [C]
+  const float* mean;  // [batch, G]
+  const float* rstd;  // [batch, G]
+  const S* dy;        // [batch, pixels, C]
 
   TESSERA_HOST_DEVICE float normalized(Index at, Index group) const { return (x[at] - mean[group]) * rstd[group]; }
   TESSERA_HOST_DEVICE float dv(Index at, Index group, Index c) const {
@@ -77,11 +78,11 @@ struct GroupNormSlopes {
 };
 
 /// With g = dv * weight: dx += rstd * (g - mean(g) - n * mean(g n)).
-template <Index C, Index G>
+template <class S, Index C, Index G>
 struct GroupNormInputGradient {
   GroupValues<C, G> values;
-  GroupNormSlopes<C, G> slopes;
-  float* dx;  // [batch, pixels, C]
+  GroupNormSlopes<S, C, G> slopes;
+  S* dx;  // [batch, pixels, C]
 
   TESSERA_HOST_DEVICE void operator()(Index group) const {
     double sum_g = 0;
@@ -103,10 +104,10 @@ struct GroupNormInputGradient {
 };
 
 /// Of channel c and pixel t of the batch: dv, and dv * n.
-template <Index C, Index G, bool times_normalized>
+template <class S, Index C, Index G, bool times_normalized>
 struct GroupNormChannelTerm {
   Index pixels;
-  GroupNormSlopes<C, G> slopes;
+  GroupNormSlopes<S, C, G> slopes;
 
   TESSERA_HOST_DEVICE double operator()(Index c, Index t) const {
     const Index at = t * C + c, group = t / pixels * G + c / (C / G);
@@ -117,22 +118,23 @@ struct GroupNormChannelTerm {
 
 template <class System>
 struct GroupNormOps {
+  using S = typename System::Scalar;
+
   template <Index C, Index G>
-  static void group_norm_silu(Shape<C, G>, Index batch, Index pixels, View<const float> x, View<const float> weight,
-                              View<const float> bias, View<float> y, View<float> mean, View<float> rstd) {
-    launch<System>(
-        batch * G,
-        GroupNormSilu<C, G>{{pixels}, x.data(), weight.data(), bias.data(), y.data(), optional(mean), optional(rstd)});
+  static void group_norm_silu(Shape<C, G>, Index batch, Index pixels, View<const S> x, View<const S> weight,
+                              View<const S> bias, View<S> y, View<Wide<S>> mean, View<Wide<S>> rstd) {
+    launch<System>(batch * G,
+                   GroupNormSilu<S, C, G>{
+                       {pixels}, x.data(), weight.data(), bias.data(), y.data(), optional(mean), optional(rstd)});
   }
   template <Index C, Index G>
-  static void group_norm_silu_backward(Shape<C, G>, Index batch, Index pixels, View<const float> x,
-                                       View<const float> weight, View<const float> bias, View<const float> mean,
-                                       View<const float> rstd, View<const float> dy, View<float> dx,
-                                       View<float> dweight, View<float> dbias) {
-    const GroupNormSlopes<C, G> slopes{x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), dy.data()};
-    launch<System>(batch * G, GroupNormInputGradient<C, G>{{pixels}, slopes, dx.data()});
-    add_sums<System>(C, batch * pixels, GroupNormChannelTerm<C, G, true>{pixels, slopes}, dweight.data());
-    add_sums<System>(C, batch * pixels, GroupNormChannelTerm<C, G, false>{pixels, slopes}, dbias.data());
+  static void group_norm_silu_backward(Shape<C, G>, Index batch, Index pixels, View<const S> x, View<const S> weight,
+                                       View<const S> bias, View<const Wide<S>> mean, View<const Wide<S>> rstd,
+                                       View<const S> dy, View<S> dx, View<Wide<S>> dweight, View<Wide<S>> dbias) {
+    const GroupNormSlopes<S, C, G> slopes{x.data(), weight.data(), bias.data(), mean.data(), rstd.data(), dy.data()};
+    launch<System>(batch * G, GroupNormInputGradient<S, C, G>{{pixels}, slopes, dx.data()});
+    add_sums<System>(C, batch * pixels, GroupNormChannelTerm<S, C, G, true>{pixels, slopes}, dweight.data());
+    add_sums<System>(C, batch * pixels, GroupNormChannelTerm<S, C, G, false>{pixels, slopes}, dbias.data());
   }
 };
 

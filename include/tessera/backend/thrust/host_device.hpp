@@ -28,8 +28,8 @@ T* optional(View<T> view) {
 }
 
 /// a . b, both of n values: sixteen sums side by side, then one after the other.
-template <Index n>
-TESSERA_HOST_DEVICE float dot(const float* a, const float* b) {
+template <Index n, class A, class B>
+TESSERA_HOST_DEVICE float dot(const A* a, const B* b) {
   constexpr Index lanes = 16;  // what g++ makes vectors of; no order that depends on the processor
   constexpr Index whole = n / lanes * lanes;
   float sums[lanes] = {};

@@ -5,11 +5,22 @@
 
 namespace tessera::thrust_detail {
 
+/// Memory where the functors run.
+template <class System, class T>
+using BufferOf = typename System::Memory::template Buffer<T>;
+
 /// f(i) once for every i in [0, count), in any order. f is copied to where it runs.
 template <class System, class F>
 void launch(Index count, const F& f) {
   if (count > 0) System::for_each(count, f);
 }
+
+template <class From, class To>
+struct Convert {
+  const From* x;
+  To* y;
+  TESSERA_HOST_DEVICE void operator()(Index i) const { y[i] = static_cast<To>(x[i]); }
+};
 
 /// Terms that one call adds up: long sums shall become many calls, and a call be worth its start. Not tuned on a GPU.
 inline constexpr Index terms_per_call = 1024;
@@ -46,7 +57,7 @@ struct AddPartialSums {
 template <class System, class Term>
 void add_sums(Index outputs, Index terms, const Term& term, float* y) {
   const Index chunks = ceil_div(terms, terms_per_call);
-  typename System::Memory::template Buffer<double> partial(chunks * outputs);
+  BufferOf<System, double> partial(chunks * outputs);
   launch<System>(chunks * outputs, PartialSums<Term>{term, outputs, terms, partial.view().data()});
   launch<System>(outputs, AddPartialSums{partial.view().data(), outputs, chunks, y});
 }
@@ -55,7 +66,7 @@ void add_sums(Index outputs, Index terms, const Term& term, float* y) {
 template <class System, class Term>
 double sum(Index terms, const Term& term) {
   const Index chunks = ceil_div(terms, terms_per_call);
-  typename System::Memory::template Buffer<double> partial(chunks);
+  BufferOf<System, double> partial(chunks);
   launch<System>(chunks, PartialSums<Term>{term, 1, terms, partial.view().data()});
   double sum = 0;
   for (const double value : System::read(partial.view())) sum += value;

@@ -1,21 +1,22 @@
 // y = (x - mean) * rstd * weight + bias, row by row. Ba et al. 2016, arXiv:1607.06450. Sums in double.
 #pragma once
 
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 
 namespace tessera::thrust_detail {
 
-template <Index D>
+template <class S, Index D>
 struct LayerNormRow {
-  const float* x;       // [rows, D]
-  const float* weight;  // [D]
-  const float* bias;    // [D]
-  float* y;             // [rows, D]
-  float* mean;          // [rows]; these two: null where nobody reads them
-  float* rstd;          // [rows]
+  const S* x;       // [rows, D]
+  const S* weight;  // [D]
+  const S* bias;    // [D]
+  S* y;             // [rows, D]
+  float* mean;      // [rows]; these two: null where nobody reads them
+  float* rstd;      // [rows]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
-    const float* row = x + r * D;
+    const S* row = x + r * D;
     double sum = 0;
     for (Index i = 0; i < D; ++i) sum += static_cast<double>(row[i]);
     const float average = static_cast<float>(sum / D);
@@ -32,14 +33,14 @@ struct LayerNormRow {
 };
 
 /// With n = (x - mean) * rstd and g = dy * weight: dx += rstd * (g - mean(g) - n * mean(g n)).
-template <Index D>
+template <class S, Index D>
 struct LayerNormBackwardRow {
-  const float* x;       // [rows, D]
-  const float* weight;  // [D]
-  const float* mean;    // [rows]
-  const float* rstd;    // [rows]
-  const float* dy;      // [rows, D]
-  float* dx;            // [rows, D]
+  const S* x;         // [rows, D]
+  const S* weight;    // [D]
+  const float* mean;  // [rows]
+  const float* rstd;  // [rows]
+  const S* dy;        // [rows, D]
+  S* dx;              // [rows, D]
 
   TESSERA_HOST_DEVICE void operator()(Index r) const {
     double sum_g = 0;
@@ -58,40 +59,42 @@ struct LayerNormBackwardRow {
 };
 
 /// Of weight i and row r: dy * n.
-template <Index D>
+template <class S, Index D>
 struct LayerNormWeightTerm {
-  const float* x;     // [rows, D]
+  const S* x;         // [rows, D]
   const float* mean;  // [rows]
   const float* rstd;  // [rows]
-  const float* dy;    // [rows, D]
+  const S* dy;        // [rows, D]
 
   TESSERA_HOST_DEVICE double operator()(Index i, Index r) const {
     return static_cast<double>(dy[r * D + i] * ((x[r * D + i] - mean[r]) * rstd[r]));
   }
 };
 
-template <Index D>
+template <class S, Index D>
 struct LayerNormBiasTerm {
-  const float* dy;  // [rows, D]
+  const S* dy;  // [rows, D]
   TESSERA_HOST_DEVICE double operator()(Index i, Index r) const { return static_cast<double>(dy[r * D + i]); }
 };
 
 template <class System>
 struct LayerNormOps {
+  using S = typename System::Scalar;
+
   template <Index D>
-  static void layer_norm(Shape<D>, Index rows, View<const float> x, View<const float> weight, View<const float> bias,
-                         View<float> y, View<float> mean, View<float> rstd) {
+  static void layer_norm(Shape<D>, Index rows, View<const S> x, View<const S> weight, View<const S> bias, View<S> y,
+                         View<Wide<S>> mean, View<Wide<S>> rstd) {
     launch<System>(rows,
-                   LayerNormRow<D>{x.data(), weight.data(), bias.data(), y.data(), optional(mean), optional(rstd)});
+                   LayerNormRow<S, D>{x.data(), weight.data(), bias.data(), y.data(), optional(mean), optional(rstd)});
   }
   template <Index D>
-  static void layer_norm_backward(Shape<D>, Index rows, View<const float> x, View<const float> weight,
-                                  View<const float> mean, View<const float> rstd, View<const float> dy, View<float> dx,
-                                  View<float> dweight, View<float> dbias) {
+  static void layer_norm_backward(Shape<D>, Index rows, View<const S> x, View<const S> weight, View<const Wide<S>> mean,
+                                  View<const Wide<S>> rstd, View<const S> dy, View<S> dx, View<Wide<S>> dweight,
+                                  View<Wide<S>> dbias) {
     launch<System>(rows,
-                   LayerNormBackwardRow<D>{x.data(), weight.data(), mean.data(), rstd.data(), dy.data(), dx.data()});
-    add_sums<System>(D, rows, LayerNormWeightTerm<D>{x.data(), mean.data(), rstd.data(), dy.data()}, dweight.data());
-    add_sums<System>(D, rows, LayerNormBiasTerm<D>{dy.data()}, dbias.data());
+                   LayerNormBackwardRow<S, D>{x.data(), weight.data(), mean.data(), rstd.data(), dy.data(), dx.data()});
+    add_sums<System>(D, rows, LayerNormWeightTerm<S, D>{x.data(), mean.data(), rstd.data(), dy.data()}, dweight.data());
+    add_sums<System>(D, rows, LayerNormBiasTerm<S, D>{dy.data()}, dbias.data());
   }
 };
 

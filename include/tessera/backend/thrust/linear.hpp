@@ -20,12 +20,13 @@ TESSERA_HOST_DEVICE inline float gelu_slope(float x) {
 }
 
 /// What `linear` does with a sum before it stores it.
+template <class S>
 struct ForwardEpilogue {
-  const float* bias;      // [Out]; these three: null where absent
-  float* gelu_slopes;     // [rows, Out]
-  const float* residual;  // [rows, Out]
+  const S* bias;      // [Out]; these three: null where absent
+  S* gelu_slopes;     // [rows, Out]
+  const S* residual;  // [rows, Out]
   bool gelu;
-  float* y;  // [rows, Out]
+  S* y;  // [rows, Out]
 
   TESSERA_HOST_DEVICE void operator()(Index at, Index column, float sum) const {
     const float pre = bias == nullptr ? sum : sum + bias[column];
@@ -36,10 +37,11 @@ struct ForwardEpilogue {
 };
 
 /// What `linear_backward_input` does with a sum before it stores it.
+template <class S>
 struct BackwardEpilogue {
-  const float* gelu_slopes;  // [rows, In]; these two: null where absent
-  const float* residual;     // [rows, In]
-  float* dx;                 // [rows, In]
+  const S* gelu_slopes;  // [rows, In]; these two: null where absent
+  const S* residual;     // [rows, In]
+  S* dx;                 // [rows, In]
 
   TESSERA_HOST_DEVICE void operator()(Index at, Index /*column*/, float sum) const {
     const float value = gelu_slopes == nullptr ? sum : sum * gelu_slopes[at];
@@ -48,11 +50,11 @@ struct BackwardEpilogue {
 };
 
 /// x [rows, Depth] times panels of a [Width, Depth] matrix; one call per tile of 4 rows and 16 columns.
-template <Index Depth, Index Width, class Epilogue>
+template <class S, Index Depth, Index Width, class Epilogue>
 struct PanelProduct {
   Index rows;
-  const float* x;       // [rows, Depth]
-  const float* packed;  // [panels, Depth, 16]
+  const S* x;       // [rows, Depth]
+  const S* packed;  // [panels, Depth, 16]
   Epilogue epilogue;
 
   static constexpr Index panels = parts(Width, panel_columns);
@@ -60,8 +62,8 @@ struct PanelProduct {
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index panel = i % panels;
     const Index first_row = i / panels * tile_rows;
-    const float* weight = packed + panel * Depth * panel_columns;
-    const float* x_rows[tile_rows];  // past the end, the last row again
+    const S* weight = packed + panel * Depth * panel_columns;
+    const S* x_rows[tile_rows];  // past the end, the last row again
     for (Index r = 0; r < tile_rows; ++r) x_rows[r] = x + smaller(first_row + r, rows - 1) * Depth;
     float sums[tile_rows][panel_columns] = {};
     for (Index d = 0; d < Depth; ++d) {
@@ -78,12 +80,12 @@ struct PanelProduct {
 };
 
 /// dweight [Out, In] += dy^T x; one call per tile of 4 outputs and 16 inputs.
-template <Index In, Index Out>
+template <class S, Index In, Index Out>
 struct WeightGradient {
   Index rows;
-  const float* x;   // [rows, In]
-  const float* dy;  // [rows, Out]
-  float* dweight;   // [Out, In]
+  const S* x;      // [rows, In]
+  const S* dy;     // [rows, Out]
+  float* dweight;  // [Out, In]
 
   static constexpr Index panels = parts(In, panel_columns);
   static constexpr Index tiles = parts(Out, tile_rows) * panels;
@@ -120,11 +122,11 @@ struct WeightGradient {
 };
 
 /// dbias[o] += the sum of dy's column o.
-template <Index Out>
+template <class S, Index Out>
 struct BiasGradient {
   Index rows;
-  const float* dy;  // [rows, Out]
-  float* dbias;     // [Out]
+  const S* dy;   // [rows, Out]
+  float* dbias;  // [Out]
 
   TESSERA_HOST_DEVICE void operator()(Index o) const {
     float sum = dbias[o];
@@ -135,33 +137,35 @@ struct BiasGradient {
 
 template <class System>
 struct LinearOps {
+  using S = typename System::Scalar;
+
   template <Index In, Index Out>
   static constexpr Index packed_weight_size(Shape<In, Out>) {
-    return larger(PackPanels<In, Out>::size, PackPanels<Out, In>::size);
+    return larger(PackPanels<S, In, Out>::size, PackPanels<S, Out, In>::size);
   }
   template <Index In, Index Out>
-  static void pack_weight(Shape<In, Out>, View<const float> weight, View<float> packed) {
-    using Pack = PackPanels<In, Out>;
+  static void pack_weight(Shape<In, Out>, View<const S> weight, View<S> packed) {
+    using Pack = PackPanels<S, In, Out>;
     launch<System>(Pack::size, Pack{weight.data(), In, 1, packed.data()});
   }
   template <Index In, Index Out>
-  static void pack_weight_transposed(Shape<In, Out>, View<const float> weight, View<float> packed) {
-    using Pack = PackPanels<Out, In>;
+  static void pack_weight_transposed(Shape<In, Out>, View<const S> weight, View<S> packed) {
+    using Pack = PackPanels<S, Out, In>;
     launch<System>(Pack::size, Pack{weight.data(), 1, In, packed.data()});
   }
 
   template <Index In, Index Out>
-  static void linear(Shape<In, Out>, Index rows, View<const float> x, View<const float> packed,
-                     LinearEpilogue<float> epilogue, View<float> y) {
+  static void linear(Shape<In, Out>, Index rows, View<const S> x, View<const S> packed, LinearEpilogue<S> epilogue,
+                     View<S> y) {
     product<In, Out>(rows, x, packed,
-                     ForwardEpilogue{optional(epilogue.bias), optional(epilogue.gelu_slope),
-                                     optional(epilogue.residual), epilogue.gelu, y.data()});
+                     ForwardEpilogue<S>{optional(epilogue.bias), optional(epilogue.gelu_slope),
+                                        optional(epilogue.residual), epilogue.gelu, y.data()});
   }
   template <Index In, Index Out>
-  static void linear_backward_input(Shape<In, Out>, Index rows, View<const float> dy, View<const float> packed,
-                                    LinearBackwardEpilogue<float> epilogue, View<float> dx) {
+  static void linear_backward_input(Shape<In, Out>, Index rows, View<const S> dy, View<const S> packed,
+                                    LinearBackwardEpilogue<S> epilogue, View<S> dx) {
     product<Out, In>(rows, dy, packed,
-                     BackwardEpilogue{optional(epilogue.gelu_slope), optional(epilogue.residual), dx.data()});
+                     BackwardEpilogue<S>{optional(epilogue.gelu_slope), optional(epilogue.residual), dx.data()});
   }
 
   template <Index In, Index Out>
@@ -169,17 +173,17 @@ struct LinearOps {
     return 0;
   }
   template <Index In, Index Out>
-  static void linear_backward_weight(Shape<In, Out>, Index rows, View<const float> x, View<const float> dy,
-                                     View<float> /*scratch*/, View<float> dweight, View<float> dbias) {
-    using Gradient = WeightGradient<In, Out>;
+  static void linear_backward_weight(Shape<In, Out>, Index rows, View<const S> x, View<const S> dy, View<S> /*scratch*/,
+                                     View<Wide<S>> dweight, View<Wide<S>> dbias) {
+    using Gradient = WeightGradient<S, In, Out>;
     launch<System>(Gradient::tiles, Gradient{rows, x.data(), dy.data(), dweight.data()});
-    if (!dbias.empty()) launch<System>(Out, BiasGradient<Out>{rows, dy.data(), dbias.data()});
+    if (!dbias.empty()) launch<System>(Out, BiasGradient<S, Out>{rows, dy.data(), dbias.data()});
   }
 
  private:
   template <Index Depth, Index Width, class Epilogue>
-  static void product(Index rows, View<const float> x, View<const float> packed, Epilogue epilogue) {
-    using Product = PanelProduct<Depth, Width, Epilogue>;
+  static void product(Index rows, View<const S> x, View<const S> packed, Epilogue epilogue) {
+    using Product = PanelProduct<S, Depth, Width, Epilogue>;
     launch<System>(ceil_div(rows, tile_rows) * Product::panels, Product{rows, x.data(), packed.data(), epilogue});
   }
 };

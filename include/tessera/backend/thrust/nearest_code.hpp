@@ -4,17 +4,18 @@
 
 #include <limits>
 
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 #include <tessera/backend/thrust/panels.hpp>
 
 namespace tessera::thrust_detail {
 
-template <Index K, Index C>
+template <class S, Index K, Index C>
 struct NearestCode {
-  const float* z;       // [rows, C]
-  const float* packed;  // [panels, C, 16]
-  Token* ids;           // [rows]
-  float* margins;       // [rows], or null
+  const S* z;       // [rows, C]
+  const S* packed;  // [panels, C, 16]
+  Token* ids;       // [rows]
+  float* margins;   // [rows], or null
 
   static constexpr float infinity = std::numeric_limits<float>::infinity();
 
@@ -47,19 +48,21 @@ struct NearestCode {
 
 template <class System>
 struct NearestCodeOps {
+  using S = typename System::Scalar;
+
   template <Index K, Index C>
   static constexpr Index packed_codes_size(Shape<K, C>) {
-    return PackPanels<C, K>::size;
+    return PackPanels<S, C, K>::size;
   }
   template <Index K, Index C>
-  static void pack_codes(Shape<K, C>, View<const float> codes, View<float> packed) {
-    using Pack = PackPanels<C, K>;
+  static void pack_codes(Shape<K, C>, View<const S> codes, View<S> packed) {
+    using Pack = PackPanels<S, C, K>;
     launch<System>(Pack::size, Pack{codes.data(), C, 1, packed.data()});
   }
   template <Index K, Index C>
-  static void nearest_code(Shape<K, C>, Index rows, View<const float> z, View<const float> packed, View<Token> ids,
-                           View<float> margins) {
-    launch<System>(rows, NearestCode<K, C>{z.data(), packed.data(), ids.data(), optional(margins)});
+  static void nearest_code(Shape<K, C>, Index rows, View<const S> z, View<const S> packed, View<Token> ids,
+                           View<Wide<S>> margins) {
+    launch<System>(rows, NearestCode<S, K, C>{z.data(), packed.data(), ids.data(), optional(margins)});
   }
 };
 

@@ -26,7 +26,6 @@ template <class S>
 struct OmpSystem {
   using Scalar = S;
   using Memory = HostMemory<S>;
-  static constexpr bool has_kernels = false;
 
   template <class F>
   static void for_each(Index count, const F& f) {

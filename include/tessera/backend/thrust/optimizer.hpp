@@ -1,6 +1,8 @@
 // One AdamW update, the moving average of weights, and fill. Loshchilov and Hutter 2019, arXiv:1711.05101.
 #pragma once
 
+#include <type_traits>
+
 #include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/launch.hpp>
 
@@ -31,14 +33,17 @@ struct MovingAverage {
   TESSERA_HOST_DEVICE void operator()(Index i) const { average[i] = old_share * average[i] + new_share * x[i]; }
 };
 
+template <class T>
 struct Fill {
-  float value;
-  float* y;
+  T value;
+  T* y;
   TESSERA_HOST_DEVICE void operator()(Index i) const { y[i] = value; }
 };
 
 template <class System>
 struct OptimizerOps {
+  using S = typename System::Scalar;
+
   static void adamw(AdamWStep step, View<const float> gradient, View<float> parameter, View<float> first_moment,
                     View<float> second_moment) {
     launch<System>(static_cast<Index>(gradient.size()), AdamW{AdamWFactors(step), gradient.data(), parameter.data(),
@@ -48,7 +53,13 @@ struct OptimizerOps {
     launch<System>(static_cast<Index>(x.size()),
                    MovingAverage{static_cast<float>(decay), static_cast<float>(1 - decay), x.data(), average.data()});
   }
-  static void fill(float value, View<float> y) { launch<System>(static_cast<Index>(y.size()), Fill{value, y.data()}); }
+  static void fill(S value, View<S> y) { launch<System>(static_cast<Index>(y.size()), Fill<S>{value, y.data()}); }
+  static void fill(Wide<S> value, View<Wide<S>> y) requires(!std::is_same_v<S, Wide<S>>) {
+    launch<System>(static_cast<Index>(y.size()), Fill<Wide<S>>{value, y.data()});
+  }
+  static void round(View<const Wide<S>> x, View<S> y) requires(!std::is_same_v<S, Wide<S>>) {
+    launch<System>(static_cast<Index>(x.size()), Convert<Wide<S>, S>{x.data(), y.data()});
+  }
 };
 
 }  // namespace tessera::thrust_detail

@@ -15,18 +15,18 @@ TESSERA_HOST_DEVICE constexpr Index parts(Index size, Index step) {
 
 /// Panels [ceil(Width / 16), Depth, 16] of a matrix whose value (column, d) is at from[column * column_step + d *
 /// depth_step], with zeros where Width ends; one call per value.
-template <Index Depth, Index Width>
+template <class S, Index Depth, Index Width>
 struct PackPanels {
-  const float* from;
+  const S* from;
   Index column_step, depth_step;
-  float* packed;  // [panels, Depth, 16]
+  S* packed;  // [panels, Depth, 16]
 
   static constexpr Index size = parts(Width, panel_columns) * panel_columns * Depth;
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index column = i / (Depth * panel_columns) * panel_columns + i % panel_columns;
     const Index d = i / panel_columns % Depth;
-    packed[i] = column < Width ? from[column * column_step + d * depth_step] : 0.0F;
+    packed[i] = column < Width ? from[column * column_step + d * depth_step] : S(0.0F);
   }
 };
 

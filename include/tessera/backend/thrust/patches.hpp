@@ -21,40 +21,42 @@ struct PixelPlace {
   TESSERA_HOST_DEVICE Index channels_last() const { return patch * C * P * P + (row * P + column) * C + channel; }
 };
 
-template <class Place>
+template <class S, class Place>
 struct Patchify {
-  const float* image;  // [batch, C, H, W]
-  float* patches;      // [batch, N, C, P, P]
+  const S* image;  // [batch, C, H, W]
+  S* patches;      // [batch, N, C, P, P]
   TESSERA_HOST_DEVICE void operator()(Index i) const { patches[Place(i).channels_first()] = image[i]; }
 };
 
-template <class Place>
+template <class S, class Place>
 struct Unpatchify {
-  const float* patches;  // [batch, N, P, P, C]
-  float* image;          // [batch, C, H, W]
+  const S* patches;  // [batch, N, P, P, C]
+  S* image;          // [batch, C, H, W]
   TESSERA_HOST_DEVICE void operator()(Index i) const { image[i] = patches[Place(i).channels_last()]; }
 };
 
-template <class Place>
+template <class S, class Place>
 struct UnpatchifyBackward {
-  const float* dimage;  // [batch, C, H, W]
-  float* dpatches;      // [batch, N, P, P, C]
+  const S* dimage;  // [batch, C, H, W]
+  S* dpatches;      // [batch, N, P, P, C]
   TESSERA_HOST_DEVICE void operator()(Index i) const { dpatches[Place(i).channels_last()] = dimage[i]; }
 };
 
 template <class System>
 struct PatchesOps {
+  using S = typename System::Scalar;
+
   template <Index C, Index H, Index W, Index P>
-  static void patchify(Shape<C, H, W, P>, Index batch, View<const float> image, View<float> patches) {
-    launch<System>(batch * C * H * W, Patchify<PixelPlace<C, H, W, P>>{image.data(), patches.data()});
+  static void patchify(Shape<C, H, W, P>, Index batch, View<const S> image, View<S> patches) {
+    launch<System>(batch * C * H * W, Patchify<S, PixelPlace<C, H, W, P>>{image.data(), patches.data()});
   }
   template <Index C, Index H, Index W, Index P>
-  static void unpatchify(Shape<C, H, W, P>, Index batch, View<const float> patches, View<float> image) {
-    launch<System>(batch * C * H * W, Unpatchify<PixelPlace<C, H, W, P>>{patches.data(), image.data()});
+  static void unpatchify(Shape<C, H, W, P>, Index batch, View<const S> patches, View<S> image) {
+    launch<System>(batch * C * H * W, Unpatchify<S, PixelPlace<C, H, W, P>>{patches.data(), image.data()});
   }
   template <Index C, Index H, Index W, Index P>
-  static void unpatchify_backward(Shape<C, H, W, P>, Index batch, View<const float> dimage, View<float> dpatches) {
-    launch<System>(batch * C * H * W, UnpatchifyBackward<PixelPlace<C, H, W, P>>{dimage.data(), dpatches.data()});
+  static void unpatchify_backward(Shape<C, H, W, P>, Index batch, View<const S> dimage, View<S> dpatches) {
+    launch<System>(batch * C * H * W, UnpatchifyBackward<S, PixelPlace<C, H, W, P>>{dimage.data(), dpatches.data()});
   }
 };
 

@@ -17,12 +17,12 @@ struct RowPointer {
   TESSERA_HOST_DEVICE T* operator()(Index b, Index r) const { return data + (b * per_image + first + r * step) * D; }
 };
 
-template <Index D>
+template <class S, Index D>
 struct CopyRows {
   Index count;
-  RowPointer<const float, D> x;
-  const float* table;  // [count, D], or null
-  RowPointer<float, D> y;
+  RowPointer<const S, D> x;
+  const S* table;  // [count, D], or null
+  RowPointer<S, D> y;
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index b = i / D / count, r = i / D % count, c = i % D;
@@ -31,11 +31,11 @@ struct CopyRows {
   }
 };
 
-template <Index D>
+template <class S, Index D>
 struct AddRows {
   Index count;
-  RowPointer<const float, D> x;
-  RowPointer<float, D> y;
+  RowPointer<const S, D> x;
+  RowPointer<S, D> y;
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index b = i / D / count, r = i / D % count, c = i % D;
@@ -44,17 +44,17 @@ struct AddRows {
 };
 
 /// Of the table's value i and image b.
-template <Index D>
+template <class S, Index D>
 struct RowOfImage {
-  RowPointer<const float, D> x;
+  RowPointer<const S, D> x;
   TESSERA_HOST_DEVICE double operator()(Index i, Index b) const { return static_cast<double>(x(b, i / D)[i % D]); }
 };
 
 /// Of column i and row t of all images.
-template <Index D>
+template <class S, Index D>
 struct RowOfAll {
   Index count;
-  RowPointer<const float, D> x;
+  RowPointer<const S, D> x;
   TESSERA_HOST_DEVICE double operator()(Index i, Index t) const {
     return static_cast<double>(x(t / count, t % count)[i]);
   }
@@ -62,23 +62,24 @@ struct RowOfAll {
 
 template <class System>
 struct RowsOps {
+  using S = typename System::Scalar;
+
   template <Index D>
-  static void copy_rows(Shape<D>, Index batch, Index count, RowBlock<const float> x, View<const float> table,
-                        RowBlock<float> y) {
+  static void copy_rows(Shape<D>, Index batch, Index count, RowBlock<const S> x, View<const S> table, RowBlock<S> y) {
     launch<System>(batch * count * D,
-                   CopyRows<D>{count, RowPointer<const float, D>(x), optional(table), RowPointer<float, D>(y)});
+                   CopyRows<S, D>{count, RowPointer<const S, D>(x), optional(table), RowPointer<S, D>(y)});
   }
   template <Index D>
-  static void add_rows(Shape<D>, Index batch, Index count, RowBlock<const float> x, RowBlock<float> y) {
-    launch<System>(batch * count * D, AddRows<D>{count, RowPointer<const float, D>(x), RowPointer<float, D>(y)});
+  static void add_rows(Shape<D>, Index batch, Index count, RowBlock<const S> x, RowBlock<S> y) {
+    launch<System>(batch * count * D, AddRows<S, D>{count, RowPointer<const S, D>(x), RowPointer<S, D>(y)});
   }
   template <Index D>
-  static void sum_rows(Shape<D>, Index batch, Index count, RowBlock<const float> x, View<float> table, Index step) {
-    const RowPointer<const float, D> rows(x);
+  static void sum_rows(Shape<D>, Index batch, Index count, RowBlock<const S> x, View<Wide<S>> table, Index step) {
+    const RowPointer<const S, D> rows(x);
     if (step == 0) {
-      add_sums<System>(D, batch * count, RowOfAll<D>{count, rows}, table.data());
+      add_sums<System>(D, batch * count, RowOfAll<S, D>{count, rows}, table.data());
     } else {
-      add_sums<System>(count * D, batch, RowOfImage<D>{rows}, table.data());
+      add_sums<System>(count * D, batch, RowOfImage<S, D>{rows}, table.data());
     }
   }
 };

@@ -1,5 +1,5 @@
-// Every operation of backend/concept.hpp in float32, written once for Thrust's OpenMP and CUDA systems: plain loops, of
-// which none is tuned for a GPU.
+// Every operation of backend/concept.hpp, written once for Thrust's OpenMP and CUDA systems. Arithmetic is in float32,
+// long sums in double, whatever the format of what is stored.
 #pragma once
 
 #include <tessera/backend/concept.hpp>
@@ -22,31 +22,40 @@
 
 namespace tessera {
 
-/// System says where the operations run and where their memory is:
+namespace thrust_detail {
+
+/// What is the same on every system.
+template <class System>
+struct CommonOps : System::Memory,
+                   RowsOps<System>,
+                   PatchesOps<System>,
+                   Conv3x3Ops<System>,
+                   UpsampleOps<System>,
+                   TransposeOps<System>,
+                   GaussianOps<System>,
+                   CodesOps<System>,
+                   LossesOps<System>,
+                   OptimizerOps<System> {
+  using Scalar = typename System::Scalar;
+  using Accumulator = double;
+};
+
+}  // namespace thrust_detail
+
+/// System says where the operations run, where their memory is and what it holds:
+///   System::Scalar                           float or bfloat16
 ///   System::for_each(count, f)               calls a copy of f there, once for every i in [0, count), in any order
 ///   System::read(View<const double> there)   the values as a std::vector, once everything before has run
 ///   System::Memory                           the concept's operations on memory (backend/host_memory.hpp)
 /// No sum's order depends on how many threads the system has.
 template <class System>
-struct basic_thrust : System::Memory,
+struct basic_thrust : thrust_detail::CommonOps<System>,
                       thrust_detail::LinearOps<System>,
                       thrust_detail::LayerNormOps<System>,
                       thrust_detail::AttentionOps<System>,
-                      thrust_detail::RowsOps<System>,
-                      thrust_detail::PatchesOps<System>,
-                      thrust_detail::Conv3x3Ops<System>,
                       thrust_detail::ConvolutionOps<System>,
                       thrust_detail::GroupNormOps<System>,
-                      thrust_detail::UpsampleOps<System>,
-                      thrust_detail::TransposeOps<System>,
                       thrust_detail::ActivationsOps<System>,
-                      thrust_detail::GaussianOps<System>,
-                      thrust_detail::NearestCodeOps<System>,
-                      thrust_detail::CodesOps<System>,
-                      thrust_detail::LossesOps<System>,
-                      thrust_detail::OptimizerOps<System> {
-  using Scalar = float;
-  using Accumulator = double;
-};
+                      thrust_detail::NearestCodeOps<System> {};
 
 }  // namespace tessera

@@ -5,10 +5,10 @@
 
 namespace tessera::thrust_detail {
 
-template <Index R, Index C>
+template <class S, Index R, Index C>
 struct Transpose {
-  const float* x;  // [batch, R, C]
-  float* y;        // [batch, C, R]
+  const S* x;  // [batch, R, C]
+  S* y;        // [batch, C, R]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index r = i % R, c = i / R % C, b = i / R / C;
@@ -18,9 +18,11 @@ struct Transpose {
 
 template <class System>
 struct TransposeOps {
+  using S = typename System::Scalar;
+
   template <Index R, Index C>
-  static void transpose(Shape<R, C>, Index batch, View<const float> x, View<float> y) {
-    launch<System>(batch * R * C, Transpose<R, C>{x.data(), y.data()});
+  static void transpose(Shape<R, C>, Index batch, View<const S> x, View<S> y) {
+    launch<System>(batch * R * C, Transpose<S, R, C>{x.data(), y.data()});
   }
 };
 

@@ -7,10 +7,10 @@ namespace tessera::thrust_detail {
 
 // Image b's row h of the small map is row b * H + h of the batch, so the kernels need no batch index.
 
-template <Index W, Index C>
+template <class S, Index W, Index C>
 struct Upsample2 {
-  const float* x;  // [batch, H, W, C]
-  float* y;        // [batch, 2 H, 2 W, C]
+  const S* x;  // [batch, H, W, C]
+  S* y;        // [batch, 2 H, 2 W, C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index c = i % C, w = i / C % (2 * W), row = i / C / (2 * W);
@@ -18,27 +18,29 @@ struct Upsample2 {
   }
 };
 
-template <Index W, Index C>
+template <class S, Index W, Index C>
 struct Upsample2Backward {
-  const float* dy;  // [batch, 2 H, 2 W, C]
-  float* dx;        // [batch, H, W, C]
+  const S* dy;  // [batch, 2 H, 2 W, C]
+  S* dx;        // [batch, H, W, C]
 
   TESSERA_HOST_DEVICE void operator()(Index i) const {
     const Index c = i % C, w = i / C % W, row = i / C / W;
-    const float* square = dy + (2 * row * 2 * W + 2 * w) * C + c;
+    const S* square = dy + (2 * row * 2 * W + 2 * w) * C + c;
     dx[i] = square[0] + square[C] + square[2 * W * C] + square[(2 * W + 1) * C];
   }
 };
 
 template <class System>
 struct UpsampleOps {
+  using S = typename System::Scalar;
+
   template <Index H, Index W, Index C>
-  static void upsample2(Shape<H, W, C>, Index batch, View<const float> x, View<float> y) {
-    launch<System>(batch * 4 * H * W * C, Upsample2<W, C>{x.data(), y.data()});
+  static void upsample2(Shape<H, W, C>, Index batch, View<const S> x, View<S> y) {
+    launch<System>(batch * 4 * H * W * C, Upsample2<S, W, C>{x.data(), y.data()});
   }
   template <Index H, Index W, Index C>
-  static void upsample2_backward(Shape<H, W, C>, Index batch, View<const float> dy, View<float> dx) {
-    launch<System>(batch * H * W * C, Upsample2Backward<W, C>{dy.data(), dx.data()});
+  static void upsample2_backward(Shape<H, W, C>, Index batch, View<const S> dy, View<S> dx) {
+    launch<System>(batch * H * W * C, Upsample2Backward<S, W, C>{dy.data(), dx.data()});
   }
 };
 

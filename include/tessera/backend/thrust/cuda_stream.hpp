@@ -1,0 +1,51 @@
+// The stream that a thread's operations run in, and what becomes of CUDA's errors.
+#pragma once
+
+#ifndef __CUDACC__
+#error "tessera::cuda is compiled by nvcc; without a GPU, tessera::thrust_host runs the same operations."
+#endif
+
+#include <cuda_runtime_api.h>
+
+#include <string_view>
+
+#include <tessera/core/error.hpp>
+
+namespace tessera {
+
+namespace thrust_detail {
+
+/// At first the thread's own default stream: CUDA's legacy one cannot be recorded.
+inline thread_local cudaStream_t cuda_stream = cudaStreamPerThread;
+
+/// Throws Error(device) unless `status` is success; what CUDA remembers of the failure is cleared first.
+inline void check_cuda(cudaError_t status, std::string_view call) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();
+  throw Error(ErrorCode::device, std::string(call), cudaGetErrorString(status), "success");
+}
+
+}  // namespace thrust_detail
+
+/// While it lives, the calling thread's operations run in `stream`. A tokenizer, a trainer or a buffer is made, used
+/// and destroyed under one stream and one device: memory is given and taken back in the stream's order. Waits for the
+/// stream before and, at the end, for this one; both must still exist. Throws Error(device).
+class CudaStreamScope {
+ public:
+  explicit CudaStreamScope(cudaStream_t stream) : before_(thrust_detail::cuda_stream) {
+    thrust_detail::check_cuda(cudaStreamSynchronize(before_), "cudaStreamSynchronize");
+    thrust_detail::cuda_stream = stream;
+  }
+  ~CudaStreamScope() {
+    // A failure that nobody waited for: the next operation reports it.
+    cudaStreamSynchronize(thrust_detail::cuda_stream);
+    thrust_detail::cuda_stream = before_;
+  }
+  CudaStreamScope(const CudaStreamScope&) = delete;
+  CudaStreamScope& operator=(const CudaStreamScope&) = delete;
+
+ private:
+  cudaStream_t before_;
+};
+
+}  // namespace tessera

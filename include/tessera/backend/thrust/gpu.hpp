@@ -1,0 +1,25 @@
+// Every operation of backend/concept.hpp as a GPU runs it: what Thrust's functors would leave most of it idle for has
+// kernels of its own, and matrix products are its library's.
+#pragma once
+
+#include <tessera/backend/concept.hpp>
+#include <tessera/backend/thrust/kernels/convolution.hpp>
+#include <tessera/backend/thrust/kernels/linear.hpp>
+#include <tessera/backend/thrust/thrust.hpp>
+
+namespace tessera {
+
+/// System is thrust.hpp's, and has
+///   System::run(kernel, grid, threads of a block, bytes of shared memory, arguments...)   starts a kernel of kernels/
+///   System::multiply(MatrixProduct)                                                       starts a matrix product
+template <class System>
+struct basic_gpu : thrust_detail::CommonOps<System>,
+                   thrust_detail::KernelLinearOps<System>,
+                   thrust_detail::LayerNormOps<System>,
+                   thrust_detail::AttentionOps<System>,
+                   thrust_detail::KernelConvolutionOps<System>,
+                   thrust_detail::GroupNormOps<System>,
+                   thrust_detail::ActivationsOps<System>,
+                   thrust_detail::NearestCodeOps<System> {};
+
+}  // namespace tessera

@@ -1,0 +1,104 @@
+// y = x W^T + bias and its gradients by the GPU library's matrix product. It adds the bias and the residual; its GELU
+// is the tanh approximation, so that the exact one follows in a call of its own.
+#pragma once
+
+#include <tessera/backend/thrust/linear.hpp>
+#include <tessera/backend/thrust/matrix_product.hpp>
+
+namespace tessera::thrust_detail {
+
+/// An epilogue of linear.hpp for products that are there already. They may lie where it writes.
+template <class S, class Epilogue>
+struct ApplyEpilogue {
+  const S* products;
+  Epilogue epilogue;
+  TESSERA_HOST_DEVICE void operator()(Index i) const { epilogue(i, 0, products[i]); }
+};
+
+/// Of row r: dy's column o.
+template <class S, Index Out>
+struct BiasTerm {
+  const S* dy;  // [rows, Out]
+  TESSERA_HOST_DEVICE double operator()(Index o, Index r) const { return static_cast<double>(dy[r * Out + o]); }
+};
+
+/// Weights are multiplied as they are: packing copies them.
+template <class System>
+struct KernelLinearOps {
+  using S = typename System::Scalar;
+
+  template <Index In, Index Out>
+  static constexpr Index packed_weight_size(Shape<In, Out>) {
+    return In * Out;
+  }
+  template <Index In, Index Out>
+  static void pack_weight(Shape<In, Out>, View<const S> weight, View<S> packed) {
+    launch<System>(In * Out, Convert<S, S>{weight.data(), packed.data()});
+  }
+  template <Index In, Index Out>
+  static void pack_weight_transposed(Shape<In, Out>, View<const S> weight, View<S> packed) {
+    pack_weight(shape<In, Out>, weight, packed);
+  }
+
+  template <Index In, Index Out>
+  static void linear(Shape<In, Out>, Index rows, View<const S> x, View<const S> packed, LinearEpilogue<S> epilogue,
+                     View<S> y) {
+    const S* residual = optional(epilogue.residual);
+    MatrixProduct<S, S> product{.rows = rows,
+                                .columns = Out,
+                                .depth = In,
+                                .a = x.data(),
+                                .b = packed.data(),
+                                .c = y.data(),
+                                .b_transposed = true,
+                                .bias = optional(epilogue.bias)};
+    if (!epilogue.gelu) {
+      product.residual = residual;
+      return System::multiply(product);
+    }
+    multiply_and_apply(product, ForwardEpilogue<S>{nullptr, optional(epilogue.gelu_slope), residual, true, y.data()});
+  }
+  template <Index In, Index Out>
+  static void linear_backward_input(Shape<In, Out>, Index rows, View<const S> dy, View<const S> packed,
+                                    LinearBackwardEpilogue<S> epilogue, View<S> dx) {
+    const S* residual = optional(epilogue.residual);
+    MatrixProduct<S, S> product{
+        .rows = rows, .columns = In, .depth = Out, .a = dy.data(), .b = packed.data(), .c = dx.data()};
+    if (epilogue.gelu_slope.empty()) {
+      product.residual = residual;
+      return System::multiply(product);
+    }
+    multiply_and_apply(product, BackwardEpilogue<S>{epilogue.gelu_slope.data(), residual, dx.data()});
+  }
+
+  template <Index In, Index Out>
+  static constexpr Index linear_backward_scratch(Shape<In, Out>, Index /*rows*/) {
+    return 0;
+  }
+  template <Index In, Index Out>
+  static void linear_backward_weight(Shape<In, Out>, Index rows, View<const S> x, View<const S> dy, View<S> /*scratch*/,
+                                     View<Wide<S>> dweight, View<Wide<S>> dbias) {
+    System::multiply(MatrixProduct<S, Wide<S>>{.rows = Out,
+                                               .columns = In,
+                                               .depth = rows,
+                                               .a = dy.data(),
+                                               .b = x.data(),
+                                               .c = dweight.data(),
+                                               .a_transposed = true,
+                                               .residual = dweight.data()});
+    if (!dbias.empty()) add_sums<System>(Out, rows, BiasTerm<S, Out>{dy.data()}, dbias.data());
+  }
+
+ private:
+  /// The products go where the result will be, unless the residual is still there: no layer asks for that.
+  template <class Epilogue>
+  static void multiply_and_apply(MatrixProduct<S, S> product, const Epilogue& epilogue) {
+    const Index count = product.rows * product.columns;
+    BufferOf<System, S> aside(epilogue.residual == product.c ? count : 0);
+    if (aside.size() > 0) product.c = aside.view().data();
+    System::multiply(product);
+    launch<System>(count, ApplyEpilogue<S, Epilogue>{product.c, epilogue});
+  }
+};
+
+}  // namespace tessera::thrust_detail
