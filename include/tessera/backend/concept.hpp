@@ -149,7 +149,7 @@ concept Backend = requires(View<const typename B::Scalar> in, View<typename B::S
                            LinearBackwardEpilogue<typename B::Scalar> backward_epilogue, AdamWStep step, Index n,
                            View<const float> host, View<float> new_host,
                            typename B::template Buffer<typename B::Scalar>& buffer, typename B::Transfers& transfers,
-                           typename B::Replay& replay) {
+                           typename B::Replay& replay, void (&operations)()) {
   typename B::Scalar;
   typename B::Accumulator;
   typename B::template Buffer<typename B::Scalar>;
@@ -230,7 +230,7 @@ concept Backend = requires(View<const typename B::Scalar> in, View<typename B::S
   transfers.download(ids, new_ids);
   transfers.wait();
   transfers.forget();
-  replay.run(n, [] {});
+  replay.run(n, operations);
 };
 
 }  // namespace tessera
