@@ -13,7 +13,7 @@ enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
 add_library(tessera_cuda INTERFACE)
 add_library(tessera::cuda ALIAS tessera_cuda)
-target_link_libraries(tessera_cuda INTERFACE tessera CUDA::cudart_static)
+target_link_libraries(tessera_cuda INTERFACE tessera CUDA::cudart_static CUDA::cublasLt)
 target_compile_definitions(tessera_cuda INTERFACE TESSERA_CUDA_UNTESTED)
 set(cuda $<COMPILE_LANGUAGE:CUDA>)
 # CMake 3.25 does not know cuda_std_20 of the Toolkit's version 13.

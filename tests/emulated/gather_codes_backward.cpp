@@ -28,7 +28,7 @@ void check(Shape<K, C>, Index rows, Id&& id) {
   for (const bool descending : {false, true}) {
     emulated::descending = descending;
     auto found = random_values(K * C, 2);
-    thrust_detail::KernelGatherCodesOps<EmulatedSystem<S>>::gather_codes_backward(shape<C>, rows, dzq, ids, found);
+    thrust_detail::KernelCodesOps<EmulatedSystem<S>>::gather_codes_backward(shape<C>, rows, dzq, ids, found);
     CHECK(same_bits(found, expected));
   }
   emulated::descending = false;

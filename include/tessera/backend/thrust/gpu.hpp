@@ -4,7 +4,12 @@
 
 #include <tessera/backend/concept.hpp>
 #include <tessera/backend/thrust/kernels/convolution.hpp>
+#include <tessera/backend/thrust/kernels/gather_codes_backward.hpp>
+#include <tessera/backend/thrust/kernels/group_norm.hpp>
+#include <tessera/backend/thrust/kernels/layer_norm.hpp>
 #include <tessera/backend/thrust/kernels/linear.hpp>
+#include <tessera/backend/thrust/kernels/nearest_code.hpp>
+#include <tessera/backend/thrust/kernels/softmax.hpp>
 #include <tessera/backend/thrust/thrust.hpp>
 
 namespace tessera {
@@ -15,11 +20,12 @@ namespace tessera {
 template <class System>
 struct basic_gpu : thrust_detail::CommonOps<System>,
                    thrust_detail::KernelLinearOps<System>,
-                   thrust_detail::LayerNormOps<System>,
+                   thrust_detail::KernelLayerNormOps<System>,
                    thrust_detail::AttentionOps<System>,
                    thrust_detail::KernelConvolutionOps<System>,
-                   thrust_detail::GroupNormOps<System>,
-                   thrust_detail::ActivationsOps<System>,
-                   thrust_detail::NearestCodeOps<System> {};
+                   thrust_detail::KernelGroupNormOps<System>,
+                   thrust_detail::KernelActivationsOps<System>,
+                   thrust_detail::KernelNearestCodeOps<System>,
+                   thrust_detail::KernelCodesOps<System> {};
 
 }  // namespace tessera

@@ -33,7 +33,6 @@ struct CommonOps : System::Memory,
                    UpsampleOps<System>,
                    TransposeOps<System>,
                    GaussianOps<System>,
-                   CodesOps<System>,
                    LossesOps<System>,
                    OptimizerOps<System> {
   using Scalar = typename System::Scalar;
@@ -56,6 +55,7 @@ struct basic_thrust : thrust_detail::CommonOps<System>,
                       thrust_detail::ConvolutionOps<System>,
                       thrust_detail::GroupNormOps<System>,
                       thrust_detail::ActivationsOps<System>,
-                      thrust_detail::NearestCodeOps<System> {};
+                      thrust_detail::NearestCodeOps<System>,
+                      thrust_detail::CodesOps<System> {};
 
 }  // namespace tessera

@@ -3,9 +3,8 @@
 // starts, that code's warp reads eight rows at a time.
 #pragma once
 
-#include <tessera/backend/operations.hpp>
+#include <tessera/backend/thrust/codes.hpp>
 #include <tessera/backend/thrust/kernels/ptx.hpp>
-#include <tessera/backend/thrust/launch.hpp>
 
 namespace tessera::thrust_detail {
 
@@ -64,7 +63,7 @@ __global__ void __launch_bounds__(GatherTile<C>::threads)
 }
 
 template <class System>
-struct KernelGatherCodesOps {
+struct KernelCodesOps : CodesOps<System> {
   using S = typename System::Scalar;
 
   /// dcodes [K, C], K from its size.
