@@ -42,7 +42,7 @@ class Trainer {
         second_moments_(Table::size),
         average_(options.ema_decay > 0 ? Table::size : 0),
         rounded_(rounds ? Table::size : 0),
-        input_(options.batch_size * config.image_values()),
+        input_(options.input_noise > 0 ? options.batch_size * config.image_values() : 0),
         target_(options.batch_size * config.image_values()),
         text_(options.batch_size * config.text_values()),
         noise_(config.has_codes() ? 0 : options.batch_size * config.tokens() * config.code_dim),
@@ -197,9 +197,10 @@ class Trainer {
                           const PassOptions& pass_options) {
     B::upload(images, target_.view());
     B::upload(text, text_.view());
-    upload_noisy(images, pass);
+    if (options_.input_noise > 0) upload_noisy(images, pass);
     if constexpr (!config.has_codes()) upload_noise(pass);
-    const TrainingBatch<S> batch{input_.view(), target_.view(), text_.view(), noise_.view()};
+    const View<const S> input = options_.input_noise > 0 ? input_.view() : target_.view();
+    const TrainingBatch<S> batch{input, target_.view(), text_.view(), noise_.view()};
     const auto losses = pass_.forward(tensors_, batch, pass_options);
     pass_.backward(tensors_, batch, pass_options, 1.0 / static_cast<double>(options_.accumulate), gradient_tensors_);
     if constexpr (config.has_codes()) observe(pass_options.quantize);
@@ -213,10 +214,6 @@ class Trainer {
   }
 
   void upload_noisy(View<const float> images, Index pass) {
-    if (options_.input_noise == 0) {
-      B::upload(images, input_.view());
-      return;
-    }
     Random random = this->random(noise_stream, pass);
     std::vector<float> noisy(images.begin(), images.end());
     for (float& x : noisy) x += static_cast<float>(options_.input_noise * random.normal());
@@ -359,7 +356,7 @@ class Trainer {
   typename M::template Tensors<const S> tensors_{};
   typename M::template Tensors<W> gradient_tensors_{};
   PackedWeights<B> packed_{};
-  typename B::template Buffer<S> input_, target_, text_, noise_;  // of one pass
+  typename B::template Buffer<S> input_, target_, text_, noise_;  // of one pass; input_ where noise is added
   Pass pass_;
   Upkeep upkeep_{};
   std::vector<float> z_;    // [images_per_step, T, C] of this step

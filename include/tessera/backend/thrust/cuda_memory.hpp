@@ -73,13 +73,18 @@ class CudaBuffer {
   CudaBuffer() = default;
   /// Throws Error(device) with the bytes that were asked for and those that are left, std::bad_array_new_length where
   /// they are more than can be counted.
-  explicit CudaBuffer(Index size) : CudaBuffer() {  // so that a failure below frees what there is
-    if (size == 0) return;
+  explicit CudaBuffer(Index size) : CudaBuffer(unwritten(size)) {
+    if (size > 0) check_cuda(cudaMemsetAsync(data_, 0, view().size_bytes(), cuda_stream), "cudaMemsetAsync");
+  }
+  /// The same, not zeroed.
+  static CudaBuffer unwritten(Index size) {
+    CudaBuffer buffer;
+    if (size == 0) return buffer;
     if (size < 0 || size > static_cast<Index>(PTRDIFF_MAX / sizeof(T))) throw std::bad_array_new_length();
     const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
-    data_ = static_cast<T*>(cuda_allocate(bytes));
-    size_ = static_cast<std::size_t>(size);
-    check_cuda(cudaMemsetAsync(data_, 0, bytes, cuda_stream), "cudaMemsetAsync");
+    buffer.data_ = static_cast<T*>(cuda_allocate(bytes));
+    buffer.size_ = static_cast<std::size_t>(size);
+    return buffer;
   }
   CudaBuffer(CudaBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

@@ -29,6 +29,10 @@ struct CudaSystem {
                   const Arguments&... arguments) {
     cuda_run(kernel, grid, threads, shared_bytes, arguments...);
   }
+  template <class T>
+  static CudaBuffer<T> scratch(Index size) {
+    return CudaBuffer<T>::unwritten(size);
+  }
   template <class Output>
   static void multiply(const MatrixProduct<S, Output>& product) {
     cublaslt_multiply(product, compute);

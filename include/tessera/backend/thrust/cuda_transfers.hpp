@@ -59,6 +59,7 @@ class TransferSlot {
                "cudaHostAlloc of " + std::to_string(bytes) + " bytes");
     pinned_.reset(memory);
     device_ = CudaBuffer<std::byte>(static_cast<Index>(bytes));
+    mark(free_, cuda_stream);
     size_ = bytes;
   }
 
@@ -66,21 +67,21 @@ class TransferSlot {
   template <class From, class To>
   void upload(View<const From> host, View<To> there, cudaStream_t copies) {
     copy_on_host(host.data(), pinned_.get(), host.size_bytes());
-    mark(read_, cuda_stream);  // the memory may just have been made, and what was in it before may still be read
-    wait(copies, read_);
+    wait(copies, free_);
     check_cuda(cudaMemcpyAsync(device<From>(), pinned_.get(), host.size_bytes(), cudaMemcpyHostToDevice, copies),
                "cudaMemcpyAsync");
     mark(arrived_, copies);
     wait(cuda_stream, arrived_);
     cuda_convert(View<const From>(device<From>(), host.size()), there);
+    mark(free_, cuda_stream);
   }
 
   /// there -> device, in the calling thread's stream -> pinned in copies' -> host, in finish().
   template <class From, class To>
   void download(View<const From> there, View<To> host, cudaStream_t copies) {
     cuda_convert(there, View<To>(device<To>(), host.size()));
-    mark(read_, cuda_stream);
-    wait(copies, read_);
+    mark(filled_, cuda_stream);
+    wait(copies, filled_);
     check_cuda(cudaMemcpyAsync(pinned_.get(), device<To>(), host.size_bytes(), cudaMemcpyDeviceToHost, copies),
                "cudaMemcpyAsync");
     mark(arrived_, copies);
@@ -108,7 +109,9 @@ class TransferSlot {
     return reinterpret_cast<T*>(device_.view().data());
   }
 
-  CudaEventOwner read_ = make_cuda_event(), arrived_ = make_cuda_event();
+  CudaEventOwner free_ = make_cuda_event();     // device_ is there, and nobody reads it any more
+  CudaEventOwner filled_ = make_cuda_event();   // device_ has what goes down
+  CudaEventOwner arrived_ = make_cuda_event();  // the copy between pinned_ and device_ is done
   PinnedOwner pinned_;
   CudaBuffer<std::byte> device_;
   std::size_t size_ = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <tessera/backend/concept.hpp>
+#include <tessera/backend/thrust/kernels/attention.hpp>
 #include <tessera/backend/thrust/kernels/convolution.hpp>
 #include <tessera/backend/thrust/kernels/gather_codes_backward.hpp>
 #include <tessera/backend/thrust/kernels/group_norm.hpp>
@@ -16,12 +17,14 @@ namespace tessera {
 
 /// System is thrust.hpp's, and has
 ///   System::run(kernel, grid, threads of a block, bytes of shared memory, arguments...)   starts a kernel of kernels/
-///   System::multiply(MatrixProduct)                                                       starts a matrix product
+///   System::scratch<T>(size)                                                              a Memory::Buffer<T>, not
+///   zeroed System::multiply(MatrixProduct)                                                       starts a matrix
+///   product
 template <class System>
 struct basic_gpu : thrust_detail::CommonOps<System>,
                    thrust_detail::KernelLinearOps<System>,
                    thrust_detail::KernelLayerNormOps<System>,
-                   thrust_detail::AttentionOps<System>,
+                   thrust_detail::KernelAttentionOps<System>,
                    thrust_detail::KernelConvolutionOps<System>,
                    thrust_detail::KernelGroupNormOps<System>,
                    thrust_detail::KernelActivationsOps<System>,

@@ -42,7 +42,7 @@ struct KernelAttentionOps {
                                                dkv);
     } else {
       const Index count = batch * heads * q_rows;
-      typename System::Memory::template Buffer<Wide<S>> dots(count);
+      auto dots = System::template scratch<Wide<S>>(count);
       start(attention_row_dots<D, heads, S>, ceil_div(count, attention_threads / row_dots_lanes), 0, count, q_rows,
             dy.data(), y.data(), dots.view().data());
       const AttentionGradientArrays<S> arrays{

@@ -107,7 +107,7 @@ template <class System, class Terms>
 auto sum_columns(const Terms& terms, Index images, Index rows) {
   using Tile = ColumnTile<typename Terms::Scalar, Terms::columns>;
   const Index blocks = Tile::blocks(rows, rows_per_sum);
-  typename System::Memory::template Buffer<float> sums(images * blocks * 2 * Terms::columns);
+  auto sums = System::template scratch<float>(images * blocks * 2 * Terms::columns);
   System::run(column_sums<Terms>, Tile::grid(images * blocks), Tile::threads, Tile::shared_bytes, terms, rows,
               static_cast<unsigned>(blocks), sums.view().data());
   return sums;

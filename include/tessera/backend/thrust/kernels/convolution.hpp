@@ -103,7 +103,7 @@ struct KernelConvolutionOps {
     using Map = BorderedMap<H, W>;
     if (batch == 0) return;
     const auto bordered = add_border<H, W, In>(batch, x);
-    BufferOf<System, float> sums(Map::span(batch) * Out);
+    auto sums = System::template scratch<float>(Map::span(batch) * Out);
     for (Index tap = 0; tap < 9; ++tap) {
       System::multiply(MatrixProduct<S, float>{.rows = Map::span(batch),
                                                .columns = Out,
@@ -134,7 +134,7 @@ struct KernelConvolutionOps {
     if (batch == 0) return;
     const auto bordered = add_border<H, W, In>(batch, x);
     const auto slopes = add_border<H, W, Out>(batch, dy);  // whose zeros end sums that run over the border
-    BufferOf<System, float> taps(9 * Out * In);
+    auto taps = System::template scratch<float>(9 * Out * In);
     for (Index tap = 0; tap < 9; ++tap) {
       System::multiply(MatrixProduct<S, float>{.rows = Out,
                                                .columns = In,
@@ -150,9 +150,9 @@ struct KernelConvolutionOps {
 
  private:
   template <Index H, Index W, Index C>
-  static BufferOf<System, S> add_border(Index batch, View<const S> x) {
+  static auto add_border(Index batch, View<const S> x) {
     const Index size = batch * BorderedMap<H, W>::pixels * C;
-    BufferOf<System, S> bordered(size);
+    auto bordered = System::template scratch<S>(size);
     launch<System>(size, AddBorder<S, H, W, C>{x.data(), bordered.view().data()});
     return bordered;
   }

@@ -285,7 +285,8 @@ struct KernelGroupNormOps {
     using Tile = ColumnTile<S, C>;
     using Team = typename GroupParts<S, C, G>::Team;
     const Index blocks = Tile::blocks(pixels, rows_per_sum);
-    Floats moments(batch * blocks * 2 * C), unread(2 * batch * G);
+    auto moments = System::template scratch<float>(batch * blocks * 2 * C);
+    auto unread = System::template scratch<float>(2 * batch * G);
     if (mean.empty()) mean = unread.view().first(batch * G);
     if (rstd.empty()) rstd = unread.view().last(batch * G);
     System::run(channel_moments<S, C>, Tile::grid(batch * blocks), Tile::threads, Tile::shared_bytes, pixels,
@@ -306,7 +307,7 @@ struct KernelGroupNormOps {
     const GroupNormInputs<S, C, G> inputs{pixels, x.data(), weight.data(), bias.data(), mean.data(), rstd.data()};
     const auto sums = sum_columns<System>(GroupNormTerms<S, C, G>{inputs, dy.data()}, batch, pixels);
     add_column_sums<System, C>(sums.view(), dweight.data(), dbias.data());
-    Floats means(2 * batch * G);
+    auto means = System::template scratch<float>(2 * batch * G);
     float* const mean_g = means.view().data();
     float* const mean_gn = mean_g + batch * G;
     System::run(group_slopes<S, C, G>, grid(batch * G), Team::block, Team::shared_bytes,
@@ -316,8 +317,6 @@ struct KernelGroupNormOps {
   }
 
  private:
-  using Floats = typename System::Memory::template Buffer<float>;
-
   static dim3 grid(Index blocks) { return dim3{static_cast<unsigned>(blocks), 1, 1}; }
 
   template <Index C, class Kernel, class Inputs, class... Arguments>

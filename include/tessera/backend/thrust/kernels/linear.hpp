@@ -2,18 +2,10 @@
 // is the tanh approximation, so that the exact one follows in a call of its own.
 #pragma once
 
-#include <tessera/backend/thrust/linear.hpp>
+#include <tessera/backend/thrust/kernels/gelu.hpp>
 #include <tessera/backend/thrust/matrix_product.hpp>
 
 namespace tessera::thrust_detail {
-
-/// An epilogue of linear.hpp for products that are there already. They may lie where it writes.
-template <class S, class Epilogue>
-struct ApplyEpilogue {
-  const S* products;
-  Epilogue epilogue;
-  TESSERA_HOST_DEVICE void operator()(Index i) const { epilogue(i, 0, products[i]); }
-};
 
 /// Of row r: dy's column o.
 template <class S, Index Out>
@@ -56,7 +48,9 @@ struct KernelLinearOps {
       product.residual = residual;
       return System::multiply(product);
     }
-    multiply_and_apply(product, ForwardEpilogue<S>{nullptr, optional(epilogue.gelu_slope), residual, true, y.data()});
+    multiply_aside(product, residual, [&](const S* pre) {
+      Gelu<System, Out>::values(rows, pre, residual, optional(epilogue.gelu_slope), y.data());
+    });
   }
   template <Index In, Index Out>
   static void linear_backward_input(Shape<In, Out>, Index rows, View<const S> dy, View<const S> packed,
@@ -68,7 +62,9 @@ struct KernelLinearOps {
       product.residual = residual;
       return System::multiply(product);
     }
-    multiply_and_apply(product, BackwardEpilogue<S>{epilogue.gelu_slope.data(), residual, dx.data()});
+    multiply_aside(product, residual, [&](const S* products) {
+      Gelu<System, In>::gradients(rows, products, epilogue.gelu_slope.data(), residual, dx.data());
+    });
   }
 
   template <Index In, Index Out>
@@ -90,14 +86,13 @@ struct KernelLinearOps {
   }
 
  private:
-  /// The products go where the result will be, unless the residual is still there: no layer asks for that.
-  template <class Epilogue>
-  static void multiply_and_apply(MatrixProduct<S, S> product, const Epilogue& epilogue) {
-    const Index count = product.rows * product.columns;
-    BufferOf<System, S> aside(epilogue.residual == product.c ? count : 0);
+  /// f(products), which lie where the result will be, unless the residual is still there: no layer asks for that.
+  template <class F>
+  static void multiply_aside(MatrixProduct<S, S> product, const S* residual, F&& f) {
+    auto aside = System::template scratch<S>(residual == product.c ? product.rows * product.columns : 0);
     if (aside.size() > 0) product.c = aside.view().data();
     System::multiply(product);
-    launch<System>(count, ApplyEpilogue<S, Epilogue>{product.c, epilogue});
+    f(product.c);
   }
 };
 

@@ -33,7 +33,7 @@ struct KernelNearestCodeOps {
   template <Index K, Index C>
   static void nearest_code_in(Shape<K, C>, Index splits, Index rows, View<const S> z, View<const S> packed,
                               View<Token> ids, View<Wide<S>> margins) {
-    typename System::Memory::template Buffer<NearestCandidate> partials(splits > 1 ? rows * splits : 0);
+    auto partials = System::template scratch<NearestCandidate>(splits > 1 ? rows * splits : 0);
     const NearestResult result{ids.data(), optional(margins), optional(partials.view())};
     const auto blocks = [](Index n, Index m) { return dim3{static_cast<unsigned>(n), static_cast<unsigned>(m), 1}; };
     System::run(kernel<C>(), blocks(ceil_div(rows, Codes<C>::rows), splits), Codes<C>::threads, Codes<C>::shared_bytes,
