@@ -6,6 +6,7 @@ write_basic_package_version_file(tesseraConfigVersion.cmake COMPATIBILITY SameMi
 
 install(DIRECTORY include/tessera DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES cmake/thrust_host.cmake DESTINATION ${TESSERA_CMAKE_DIR} RENAME tesseraThrustHost.cmake)
+install(FILES cmake/cuda.cmake DESTINATION ${TESSERA_CMAKE_DIR} RENAME tesseraCuda.cmake)
 install(FILES ${PROJECT_BINARY_DIR}/tesseraConfig.cmake ${PROJECT_BINARY_DIR}/tesseraConfigVersion.cmake
         DESTINATION ${TESSERA_CMAKE_DIR})
 install(TARGETS tessera EXPORT tessera)

@@ -7,7 +7,11 @@ cd "$(dirname "$0")/.."
 echo "== packages"
 bash cmake/install_dependencies.sh build test
 echo "== configure"
-cmake --preset release -DTESSERA_WERROR=ON -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCHMARKS=ON -DTESSERA_PRESETS=all
+cuda=()  # with a CUDA Toolkit, its kernels are compiled too
+if command -v nvcc > /dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; then
+  cuda=(-DTESSERA_CUDA=ON -DTESSERA_CUDA_UNTESTED=ON)
+fi
+cmake --preset release "${cuda[@]}" -DTESSERA_WERROR=ON -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCHMARKS=ON -DTESSERA_PRESETS=all
 echo "== build"
 cmake --build build/release -j "$(nproc)"
 echo "== test"

@@ -1,0 +1,71 @@
+// What the compiler reports of the kernels that a model's speed rests on: nothing may be kept in local memory that was
+// meant for registers.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+
+namespace {
+
+struct Resources {
+  int stack = 0, spill_stores = 0, spill_loads = 0, registers = 0;
+};
+
+/// Of every kernel, by architecture and name, in the logs that keep_log.sh wrote.
+std::map<std::pair<std::string, std::string>, Resources> read_logs() {
+  std::map<std::pair<std::string, std::string>, Resources> found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(TESSERA_KERNEL_LOGS)) {
+    if (entry.path().extension() != ".log") continue;
+    std::ifstream log(entry.path());
+    Resources* of = nullptr;
+    for (std::string line; std::getline(log, line);) {
+      // ptxas info    : Compiling entry function 'name' for 'sm_90'
+      if (line.find("Compiling entry function") != std::string::npos) {
+        std::istringstream quoted(line);
+        std::string before, name, between, architecture;
+        std::getline(std::getline(quoted, before, '\''), name, '\'');
+        std::getline(std::getline(quoted, between, '\''), architecture, '\'');
+        of = &found[{architecture, name}];
+      }
+      if (of == nullptr) continue;
+      Resources read;
+      if (std::sscanf(line.c_str(), " %d bytes stack frame, %d bytes spill stores, %d bytes spill loads", &read.stack,
+                      &read.spill_stores, &read.spill_loads) == 3) {
+        read.registers = of->registers;
+        *of = read;
+      }
+      if (const auto used = line.find("Used "); used != std::string::npos) {
+        std::sscanf(line.c_str() + used, "Used %d registers", &of->registers);
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("attention and nearest-code kernels spill no registers") {
+  std::map<std::string, std::set<std::string>> checked;  // kernels by architecture
+  for (const auto& [key, resources] : read_logs()) {
+    const auto& [architecture, name] = key;
+    CAPTURE(architecture);
+    CAPTURE(name);
+    CHECK(resources.registers > 0);
+    if (name.find("attention") == std::string::npos && name.find("nearest") == std::string::npos) continue;
+    CHECK(resources.stack == 0);
+    CHECK(resources.spill_stores == 0);
+    CHECK(resources.spill_loads == 0);
+    checked[architecture].insert(name);
+  }
+  // Of float32 and bfloat16 each: attention forward and its two gradients, and the nearest code.
+  for (const char* architecture : {"sm_80", "sm_90"}) {
+    CAPTURE(architecture);
+    CHECK(checked[architecture].size() >= 8);
+  }
+}
