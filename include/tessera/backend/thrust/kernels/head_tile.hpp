@@ -81,7 +81,7 @@ struct HeadTile {
   template <int rows>
   __device__ static void load(S* tile, const S* from, Index pitch, int present) {
     constexpr int pieces = padded / piece;
-#pragma unroll
+#pragma unroll(piece > 1 ? rows * pieces : 4)  // single values at once would take a register each
     for (int begin = 0; begin < rows * pieces; begin += attention_threads) {
       const int i = begin + static_cast<int>(threadIdx.x);
       if (rows * pieces % attention_threads != 0 && i >= rows * pieces) break;
