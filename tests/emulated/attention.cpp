@@ -77,26 +77,14 @@ Arrays<S> results(const AttentionTiles& c) {
   run<D, heads>(c, found);
   if (c.q_rows > 32 && c.kv_rows > 64) {
     auto other = inputs<S, D, heads>(c);
-    emulated::descending = true;
-    run<D, heads>(c, other);
-    emulated::descending = false;
+    descending_order([&] { run<D, heads>(c, other); });
     CHECK(other == found);
   }
   return found;
 }
 
-/// Relative to the expected values' largest magnitude, but never to less than the inputs' (amplitude): where one weight
-/// is nearly 1, dq is what rounding leaves of a difference.
-double distance(const std::vector<double>& found, const std::vector<double>& expected, double amplitude) {
-  double largest = amplitude, difference = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!std::isfinite(found[i])) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, std::abs(expected[i]));
-    difference = std::max(difference, std::abs(expected[i] - found[i]));
-  }
-  return difference / largest;
-}
-
+/// Errors are relative to the inputs' amplitude at least: where one weight is nearly 1, dq is what rounding leaves of a
+/// difference.
 template <Index D, Index heads>
 void check(const AttentionTiles& c, const Arrays<float>& kernels) {
   auto expected = exact(kernels);
@@ -104,10 +92,10 @@ void check(const AttentionTiles& c, const Arrays<float>& kernels) {
   backward<Reference, D, heads>(c, expected);
   const auto found = exact(kernels);
   const double amplitude = static_cast<double>(c.amplitude);
-  CHECK(distance(found.y, expected.y, amplitude) < c.tolerance);
-  CHECK(distance(found.log_sum_exp, expected.log_sum_exp, amplitude) < c.tolerance);
-  CHECK(distance(found.dq, expected.dq, amplitude) < c.backward_tolerance);
-  CHECK(distance(found.dkv, expected.dkv, amplitude) < c.backward_tolerance);
+  CHECK(error(found.y, expected.y, amplitude) < c.tolerance);
+  CHECK(error(found.log_sum_exp, expected.log_sum_exp, amplitude) < c.tolerance);
+  CHECK(error(found.dq, expected.dq, amplitude) < c.backward_tolerance);
+  CHECK(error(found.dkv, expected.dkv, amplitude) < c.backward_tolerance);
 }
 
 /// For every output the sum of its terms' magnitudes: rounding each term can move it by that times half a unit.
@@ -160,7 +148,7 @@ void check(const AttentionTiles& c, const Arrays<bfloat16>& kernels) {
   auto expected = found;
   forward<Reference, D, heads>(c, expected);
   const double amplitude = static_cast<double>(c.amplitude);
-  CHECK(distance(found.log_sum_exp, expected.log_sum_exp, amplitude) < 1e-6);
+  CHECK(error(found.log_sum_exp, expected.log_sum_exp, amplitude) < 1e-6);
   const auto y = std::exchange(expected.y, found.y);  // the gradients' input: its rounding is no fault of theirs
   backward<Reference, D, heads>(c, expected);
   const auto terms = magnitudes<D, heads>(c, expected);
@@ -241,9 +229,9 @@ void check_low_scores() {
   backward<Reference, D, 1>(c, expected);
   const auto found = exact(a);
   CHECK(found.log_sum_exp[0] == doctest::Approx(-1600 + std::log(70.0)));
-  CHECK(distance(found.y, expected.y, 1) < 0.01);
-  CHECK(distance(found.dq, expected.dq, 20) < 0.01);
-  CHECK(distance(found.dkv, expected.dkv, 20) < 0.01);
+  CHECK(error(found.y, expected.y, 1) < 0.01);
+  CHECK(error(found.dq, expected.dq, 20) < 0.01);
+  CHECK(error(found.dkv, expected.dkv, 20) < 0.01);
 }
 
 }  // namespace

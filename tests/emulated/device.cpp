@@ -1,12 +1,10 @@
-// The emulated GPU's own instructions: what kernels are tested with must be right itself.
-#include <doctest/doctest.h>
-
-#include <numeric>
-#include <random>
-#include <vector>
-
-#include <emulated/system.hpp>
+// The emulated GPU's own instructions: what kernels are tested with must be right itself, and must show what is wrong.
 #include <tessera/backend/thrust/kernels/ptx.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+#include <emulated/formats.hpp>
 
 using namespace tessera;
 using System = testing::EmulatedSystem<float>;
@@ -44,6 +42,37 @@ __global__ void sum(const float* x, float* y) {
   y[blockIdx.x * blockDim.x + i] = shared[0];
 }
 
+/// y[i] = x[i + 1], and x[0] at the end.
+template <bool waits>
+__global__ void rotate(const float* x, float* y) {
+  auto* shared = reinterpret_cast<float*>(ptx::shared_memory());
+  const unsigned i = threadIdx.x;
+  shared[i] = x[i];
+  if constexpr (waits) __syncthreads();
+  y[i] = shared[(i + 1) % blockDim.x];
+}
+
+/// y = x, four values a thread.
+template <bool waits>
+__global__ void copy(const float* x, float* y) {
+  const unsigned i = threadIdx.x * 4;
+  auto* shared = reinterpret_cast<float*>(ptx::shared_memory()) + i;
+  ptx::copy_async(shared, x + i, true);
+  ptx::commit_copies();
+  if constexpr (waits) ptx::wait_for_copies<0>();
+  for (unsigned j = 0; j < 4; ++j) y[i + j] = shared[j];
+}
+
+/// y = what shared memory holds before anybody has written it.
+template <class S>
+__global__ void read_shared(float* y) {
+  y[threadIdx.x] = reinterpret_cast<const S*>(ptx::shared_memory())[threadIdx.x];
+}
+
+bool all_nan(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isnan(value); });
+}
+
 }  // namespace
 
 TEST_CASE("emulated GPU: matrices of bfloat16") {
@@ -54,8 +83,7 @@ TEST_CASE("emulated GPU: matrices of bfloat16") {
     return values;
   };
   const auto a = whole(256), b = whole(128);
-  for (const bool descending : {false, true}) {
-    testing::emulated::descending = descending;
+  testing::both_orders([&] {
     std::vector<float> c(128, -1.0F);
     System::run(product, dim3{1, 1, 1}, 32, 512 * sizeof(bfloat16), a.data(), b.data(), c.data());
     for (std::size_t row = 0; row < 16; ++row) {
@@ -65,8 +93,7 @@ TEST_CASE("emulated GPU: matrices of bfloat16") {
         CHECK(c[row * 8 + column] == expected);
       }
     }
-  }
-  testing::emulated::descending = false;
+  });
 }
 
 TEST_CASE("emulated GPU: barriers and a grid") {
@@ -74,4 +101,39 @@ TEST_CASE("emulated GPU: barriers and a grid") {
   std::iota(x.begin(), x.end(), 1.0F);
   System::run(sum, dim3{3, 1, 1}, 128, 128 * sizeof(float), x.data(), y.data());
   CHECK(y == std::vector<float>(3 * 128, 128.0F * 129 / 2));
+}
+
+TEST_CASE("emulated GPU: where a barrier is missing, the order of threads shows") {
+  std::vector<float> x(128);
+  std::iota(x.begin(), x.end(), 1.0F);
+  const auto run = [&](void (*kernel)(const float*, float*)) {
+    std::vector<float> y(128);
+    System::run(kernel, dim3{1, 1, 1}, 128, 128 * sizeof(float), x.data(), y.data());
+    return y;
+  };
+  auto expected = x;
+  std::rotate(expected.begin(), expected.begin() + 1, expected.end());
+  testing::both_orders([&] { CHECK(run(rotate<true>) == expected); });
+
+  const auto ascending = run(rotate<false>);
+  testing::descending_order([&] { CHECK(!testing::same_bytes(run(rotate<false>), ascending)); });
+}
+
+TEST_CASE("emulated GPU: an asynchronous copy does not arrive before its wait") {
+  std::vector<float> x(128), y(128, 0.0F);
+  std::iota(x.begin(), x.end(), 1.0F);
+  System::run(copy<true>, dim3{1, 1, 1}, 32, 128 * sizeof(float), x.data(), y.data());
+  CHECK(y == x);
+  System::run(copy<false>, dim3{1, 1, 1}, 32, 128 * sizeof(float), x.data(), y.data());
+  CHECK(all_nan(y));
+}
+
+TEST_CASE("emulated GPU: shared memory that nobody has written is NaN in every format") {
+  const auto read = [](void (*kernel)(float*), std::size_t value_bytes) {
+    std::vector<float> y(64, 0.0F);
+    System::run(kernel, dim3{1, 1, 1}, 64, 64 * value_bytes, y.data());
+    return y;
+  };
+  CHECK(all_nan(read(read_shared<float>, sizeof(float))));
+  CHECK(all_nan(read(read_shared<bfloat16>, sizeof(bfloat16))));
 }

@@ -230,11 +230,6 @@ T __shfl_xor_sync(unsigned /*mask*/, T value, int lanes) {
   const int mine = ::tessera::testing::emulated::Block::current().thread().lane;
   return __shfl_sync(~0U, value, mine ^ lanes);
 }
-template <class T>
-T __shfl_down_sync(unsigned /*mask*/, T value, int lanes) {
-  const int mine = ::tessera::testing::emulated::Block::current().thread().lane;
-  return __shfl_sync(~0U, value, mine + lanes < 32 ? mine + lanes : mine);
-}
 inline unsigned __ballot_sync(unsigned /*mask*/, bool holds) {
   return ::tessera::testing::emulated::Block::current().exchange(holds, [](auto&& of) {
     unsigned lanes = 0;

@@ -37,12 +37,12 @@ inline double half_unit<bfloat16>(double value) {
   return value == 0 ? 0 : std::ldexp(1.0, std::ilogb(value) - 8);  // 8 significant bits
 }
 
-/// Largest difference, less what storing adds, over the largest expected magnitude; infinite if a value is missing or
-/// not a number.
+/// Largest difference, less what storing adds, over the largest expected magnitude, or over `least` where that is more;
+/// infinite if a value is missing or not a number.
 template <class T>
-double error(const std::vector<T>& found, const std::vector<double>& expected) {
+double error(const std::vector<T>& found, const std::vector<double>& expected, double least = 1e-30) {
   if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
-  double largest = 1e-30;
+  double largest = least;
   double difference = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double value = static_cast<double>(static_cast<float>(found[i]));
@@ -58,14 +58,18 @@ bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-/// f() with the emulated threads in either order.
+/// f() with the emulated threads from the last one to the first.
+template <class F>
+void descending_order(F&& f) {
+  emulated::descending = true;
+  f();
+  emulated::descending = false;
+}
+/// f() with them in either order.
 template <class F>
 void both_orders(F&& f) {
-  for (const bool descending : {false, true}) {
-    emulated::descending = descending;
-    f();
-  }
-  emulated::descending = false;
+  f();
+  descending_order(f);
 }
 
 }  // namespace tessera::testing
