@@ -4,8 +4,10 @@ find_package(CUDAToolkit 12 REQUIRED)
 if(NOT TARGET tessera::cuda)
   # Imported, so that a library that is made with it can be exported: whoever uses that looks for CUDA anew.
   add_library(tessera::cuda INTERFACE IMPORTED GLOBAL)
-  target_link_libraries(tessera::cuda INTERFACE tessera::tessera CUDA::cudart_static CUDA::cublasLt)
-  target_compile_definitions(tessera::cuda INTERFACE TESSERA_CUDA_UNTESTED)
+  target_link_libraries(tessera::cuda INTERFACE tessera::tessera CUDA::cublasLt)
+  if(TESSERA_CUDA_UNTESTED)  # the user's consent, which the header asks for
+    target_compile_definitions(tessera::cuda INTERFACE TESSERA_CUDA_UNTESTED)
+  endif()
   set(cuda $<COMPILE_LANGUAGE:CUDA>)
   # CMake 3.25 does not know cuda_std_20 of the Toolkit's version 13.
   target_compile_options(tessera::cuda INTERFACE "$<${cuda}:-std=c++20>")

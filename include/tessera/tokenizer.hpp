@@ -23,7 +23,7 @@ namespace tessera {
 /// Encodes and decodes. After construction neither allocates memory, locks, nor throws, apart from the results that are
 /// returned as xtensor arrays and from a text of a wrong size. One tokenizer serves one thread at a time: it owns its
 /// work memory. (On Linux the system hands that out where it is first used: who only encodes pays nothing for
-/// decode's.) A backend on a GPU may throw all the same: backend/thrust/cuda.hpp.
+/// decode's.) A backend on a GPU may throw and allocate all the same: backend/thrust/cuda.hpp.
 template <Config config, Backend B = cpu>
 class Tokenizer {
   using S = typename B::Scalar;
@@ -60,6 +60,7 @@ class Tokenizer {
         ids_(id_count(batch)) {
     bind_work();
     if constexpr (config.has_codes()) Bottleneck::template prepare<B>(tensors_.codebook, codes_);
+    transfers_.wait();
   }
 
   /// Random weights: for tests and benchmarks.
@@ -152,14 +153,14 @@ class Tokenizer {
   /// images [B, C, H, W] -> latents [B, T, code_dim] before quantization (cosine: before normalization).
   void latents(View<const float> images, View<float> latents) {
     static_assert(config.has_codes(), "Tokenizer::latents: this model's tokens are continuous; call encode().");
-    encode_to(latents, latent_values, images);
+    encode_to(images, latent_values, latents);
   }
 
   /// images [B, C, H, W] -> parameters [B, T, 2 code_dim] of the Gaussians that encode() draws from: the means of a
   /// token, then the logarithms of its variances, which drawing clamps to [-30, 20].
   void posterior(View<const float> images, View<float> parameters) {
     static_assert(!config.has_codes(), "Tokenizer::posterior: this model's tokens are ids; call latents().");
-    encode_to(parameters, posterior_values, images);
+    encode_to(images, posterior_values, parameters);
   }
 
   /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped to the model's range. text: the
@@ -344,7 +345,7 @@ class Tokenizer {
   [[nodiscard]] Index key(Pass pass, Index count) const { return static_cast<Index>(pass) * (batch_ + 1) + count; }
 
   /// images [B, C, H, W] -> latents, `values` an image, as the encoder puts them out.
-  void encode_to(View<float> latents, Index values, View<const float> images) {
+  void encode_to(View<const float> images, Index values, View<float> latents) {
     for_each_pass(images, image_values, [&](Index done, Index count) {
       upload(images, image_values, done, count, encode_.image);
       replay_.run(key(Pass::latents, count), [&] { encode_latents(count); });
@@ -365,8 +366,8 @@ class Tokenizer {
   }
 
   /// Calls pass(images done, images of this pass) until the whole argument, `values` an image, is done.
-  template <class T, class Pass>
-  void for_each_pass(View<T> argument, Index values, Pass&& pass) {
+  template <class T, class F>
+  void for_each_pass(View<T> argument, Index values, F&& pass) {
     const Index images = static_cast<Index>(argument.size()) / values;
     try {
       for (Index done = 0; done < images; done += batch_) pass(done, std::min(batch_, images - done));

@@ -326,7 +326,7 @@ class Trainer {
     const View<W> now = Table::bind(weights_.view()).codebook, average = Table::bind(average_.view()).codebook;
     for (const Index k : codes) {
       const auto code = [&](View<W> all) { return slice(all, k * config.code_dim, config.code_dim); };
-      B::moving_average(0.0, View<const W>(code(now)), code(average));
+      B::moving_average(0.0, View<const W>(code(now)), code(average));  // which keeps nothing of what it was
     }
   }
 

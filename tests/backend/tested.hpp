@@ -17,20 +17,24 @@ namespace tessera::testing {
 
 #if defined(TESSERA_TEST_THRUST_HOST)
 using Tested = thrust_host;
-inline constexpr bool runs_in_pool = false;  // of set_parallel_for
-inline constexpr bool adds_in_order = true;  // gradients row by row, so that their parts' sum has the same bits
+inline constexpr bool runs_in_pool = false;     // of set_parallel_for
+inline constexpr bool adds_in_order = true;     // gradients row by row, so that their parts' sum has the same bits
+inline constexpr bool rows_stand_alone = true;  // a product's row has the same bits in a batch of any size
 #elif defined(TESSERA_TEST_EMULATED)
 using Tested = emulated_gpu;
 inline constexpr bool runs_in_pool = false;
 inline constexpr bool adds_in_order = false;
+inline constexpr bool rows_stand_alone = true;
 #elif defined(TESSERA_TEST_CUDA)
 using Tested = basic_gpu<SharedSystem>;
 inline constexpr bool runs_in_pool = false;
 inline constexpr bool adds_in_order = false;
+inline constexpr bool rows_stand_alone = false;  // cuBLASLt chooses by size
 #else
 using Tested = cpu;
 inline constexpr bool runs_in_pool = true;
 inline constexpr bool adds_in_order = true;
+inline constexpr bool rows_stand_alone = true;
 #endif
 
 }  // namespace tessera::testing

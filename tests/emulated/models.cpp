@@ -7,11 +7,8 @@ using namespace tessera;
 using testing::emulated_gpu;
 
 TEST_CASE("golden models: emulated GPU") {
-  testing::check_golden<presets::tiny_titok_cosine, emulated_gpu>("tiny_titok_cosine");
-  testing::check_golden<presets::tiny_tatitok_vae, emulated_gpu>("tiny_tatitok_vae");
-  testing::check_golden<presets::tiny_titok_legacy, emulated_gpu>("tiny_titok_legacy");
+  testing::check_golden_models<emulated_gpu>();
 }
-
 TEST_CASE("golden training: emulated GPU") {
-  testing::check_training<presets::tiny_titok_cosine, emulated_gpu>("tiny_titok_cosine");
+  testing::check_golden_training<emulated_gpu>();
 }

@@ -29,7 +29,7 @@ struct EmulatedSystem : thrust_detail::OmpSystem<S> {
   template <class Output>
   static void multiply(const thrust_detail::MatrixProduct<S, Output>& p) {
 #pragma omp parallel for
-    for (Index row = 0; row < p.rows; ++row) {
+    for (Index row = 0; row < (p.depth > 0 ? p.rows : 0); ++row) {
       for (Index column = 0; column < p.columns; ++column) {
         float sum = 0;
         for (Index d = 0; d < p.depth; ++d) {

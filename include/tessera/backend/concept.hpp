@@ -19,7 +19,7 @@
 //        dx [rows, In] overwritten
 //   Index linear_backward_scratch(shape<In, Out>, rows)               values of scratch for the next one
 //   void linear_backward_weight(shape<In, Out>, rows, x, dy, scratch, dweight, dbias)
-//        adds to dweight [Out, In] and dbias [Out]
+//        adds to dweight [Out, In] and dbias [Out], which may be empty
 //
 // Layer norm over rows of D values, biased variance, eps 1e-5. mean, rstd: [rows], or empty where nobody reads them.
 //   void layer_norm(shape<D>, rows, x, weight, bias, y, mean, rstd)
@@ -47,7 +47,7 @@
 //   void conv3x3_backward(shape<C, H, W>, batch, x, weight, dy, dx, dweight, dbias)   overwrites dx, adds to the others
 //
 // Feature maps [batch, H, W, C]: channels last, so that a pixel's channels lie together and a 3 x 3 convolution (stride
-// 1, zero padding 1) is nine matrix products without a copy of the map. weight [Out, In, 3, 3] as PyTorch stores it.
+// 1, zero padding 1) is nine matrix products. weight [Out, In, 3, 3] as PyTorch stores it.
 //   Index packed_convolution_size(shape<In, Out>)                     values, of either packing
 //   void pack_convolution(shape<In, Out>, weight, packed)
 //   void pack_convolution_transposed(shape<In, Out>, weight, packed)  for convolution_backward_input
@@ -126,7 +126,7 @@
 //     void upload(View<const Token> host, View<Token> there)
 //     void download(there, host)                                   of Scalar, Wide<Scalar> or Token; later operations
 //        may overwrite what is there; the host's values are there after wait()
-//     void wait()
+//     void wait()                                                  until all that was started is done
 //     void forget()                                                after an error: nobody waits for the downloads any more
 //   Replay: operations that are the same each time.
 //     void run(Index key, f)     f(), which starts operations alone: for one key always the same ones on the same memory
@@ -152,6 +152,8 @@ concept Backend = requires(View<const typename B::Scalar> in, View<typename B::S
                            typename B::Replay& replay, void (&operations)()) {
   typename B::Scalar;
   typename B::Accumulator;
+  requires std::default_initializable<typename B::Transfers> && std::movable<typename B::Transfers>;
+  requires std::default_initializable<typename B::Replay> && std::movable<typename B::Replay>;
   typename B::template Buffer<typename B::Scalar>;
   { B::packed_weight_size(shape<8, 8>) } -> std::same_as<Index>;
   B::pack_weight(shape<8, 8>, in, out);

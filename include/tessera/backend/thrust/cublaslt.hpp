@@ -9,8 +9,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <tessera/backend/thrust/bfloat16.hpp>
 #include <tessera/backend/thrust/cuda_memory.hpp>
@@ -30,7 +33,7 @@ inline constexpr cudaDataType_t cuda_type = std::is_same_v<T, bfloat16> ? CUDA_R
 /// All that the choice of an algorithm depends on.
 struct ProductKey {
   Index rows, columns, depth;
-  std::array<int, 3> alignments;  // of a, b, and of c and what is added to it; in bytes
+  std::array<int, 3> alignments;  // of a, of b, and of c and the residual; in bytes
   int compute, output;
   bool a_transposed, b_transposed, bias, residual;
 
@@ -49,7 +52,7 @@ class ProductPlan {
  public:
   template <class S, class Output>
   ProductPlan(cublasLtHandle_t handle, const MatrixProduct<S, Output>& p, const ProductKey& key,
-              cublasComputeType_t compute, std::size_t workspace_bytes) {
+              cublasComputeType_t compute) {
     cublasLtMatmulDesc_t operation = nullptr;
     check_cublas(cublasLtMatmulDescCreate(&operation, compute, CUDA_R_32F), "cublasLtMatmulDescCreate");
     operation_.reset(operation);
@@ -63,17 +66,20 @@ class ProductPlan {
     a_ = p.a_transposed ? layout<S>(p.rows, p.depth) : layout<S>(p.depth, p.rows);
     b_ = p.b_transposed ? layout<S>(p.depth, p.columns) : layout<S>(p.columns, p.depth);
     c_ = layout<Output>(p.columns, p.rows);
-    choose(handle, key, workspace_bytes);
+    choose(handle, key);
   }
 
   template <class S, class Output>
-  void run(cublasLtHandle_t handle, const MatrixProduct<S, Output>& p, void* workspace, std::size_t workspace_bytes) {
+  void run(cublasLtHandle_t handle, const MatrixProduct<S, Output>& p) {
     if (p.bias != nullptr) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
     const float one = 1, added = p.residual != nullptr ? 1 : 0;
     const Output* c = p.residual != nullptr ? p.residual : p.c;
-    check_cublas(cublasLtMatmul(handle, operation_.get(), &one, p.b, b_.get(), p.a, a_.get(), &added, c, c_.get(), p.c,
-                                c_.get(), &algorithm_, workspace, workspace_bytes, cuda_stream),
-                 "cublasLtMatmul");
+    // Made and freed in the stream's order: a graph then has its own, whichever thread it runs in.
+    auto workspace = CudaBuffer<std::byte>::unwritten(static_cast<Index>(algorithm_.workspaceSize));
+    check_cublas(
+        cublasLtMatmul(handle, operation_.get(), &one, p.b, b_.get(), p.a, a_.get(), &added, c, c_.get(), p.c, c_.get(),
+                       &algorithm_.algo, workspace.view().data(), algorithm_.workspaceSize, cuda_stream),
+        "cublasLtMatmul");
   }
 
  private:
@@ -101,7 +107,7 @@ class ProductPlan {
     return Layout(made);
   }
 
-  void choose(cublasLtHandle_t handle, const ProductKey& key, std::size_t workspace_bytes) {
+  void choose(cublasLtHandle_t handle, const ProductKey& key) {
     cublasLtMatmulPreference_t made = nullptr;
     check_cublas(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
     const Owner<cublasLtMatmulPreference_t> preference(made);
@@ -109,84 +115,86 @@ class ProductPlan {
       check_cublas(cublasLtMatmulPreferenceSetAttribute(made, attribute, &value, sizeof value),
                    "cublasLtMatmulPreferenceSetAttribute");
     };
-    prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_bytes);
+    prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{32} << 20);  // what cuBLAS itself takes on Hopper
+    // Parts of a sum are added up in float32, not in the output's type.
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<std::uint32_t>(key.alignments[1]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(key.alignments[0]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(key.alignments[2]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(key.alignments[2]));
-    cublasLtMatmulHeuristicResult_t best{};
-    int found = 0;
+    std::array<cublasLtMatmulHeuristicResult_t, 4> best{};  // the fastest first
+    int count = 0;
     const auto status = cublasLtMatmulAlgoGetHeuristic(handle, operation_.get(), b_.get(), a_.get(), c_.get(), c_.get(),
-                                                       made, 1, &best, &found);
-    const auto size = [&] {
-      return "cublasLtMatmul of " + std::to_string(key.rows) + " x " + std::to_string(key.depth) + " by " +
-             std::to_string(key.depth) + " x " + std::to_string(key.columns);
-    };
-    check_cublas(status, size());
-    if (found == 0) check_cublas(CUBLAS_STATUS_NOT_SUPPORTED, size());
-    algorithm_ = best.algo;
+                                                       made, static_cast<int>(best.size()), best.data(), &count);
+    const auto found = std::find_if(best.begin(), best.begin() + count,
+                                    [](const auto& one) { return one.state == CUBLAS_STATUS_SUCCESS; });
+    if (status == CUBLAS_STATUS_SUCCESS && found != best.begin() + count) {
+      algorithm_ = *found;
+      return;
+    }
+    const auto size = [](Index rows, Index columns) { return std::to_string(rows) + " x " + std::to_string(columns); };
+    check_cublas(status != CUBLAS_STATUS_SUCCESS ? status : CUBLAS_STATUS_NOT_SUPPORTED,
+                 "cublasLtMatmul of " + size(key.rows, key.depth) + " by " + size(key.depth, key.columns));
   }
 
   Owner<cublasLtMatmulDesc_t> operation_;
   Layout a_, b_, c_;
-  cublasLtMatmulAlgo_t algorithm_{};
+  cublasLtMatmulHeuristicResult_t algorithm_{};
 };
 
-/// One thread's use of cuBLASLt on one device.
-class CublasLt {
- public:
-  CublasLt() {
-    check_cublas(cublasLtCreate(&handle_), "cublasLtCreate");
-    if (const auto status = cudaMalloc(&workspace_, workspace_bytes); status != cudaSuccess) {
-      cublasLtDestroy(handle_);
-      check_cuda(status, "cudaMalloc of " + std::to_string(workspace_bytes) + " bytes for cuBLASLt");
-    }
-  }
-  ~CublasLt() {
-    cudaFree(workspace_);
-    cublasLtDestroy(handle_);
-  }
-  CublasLt(const CublasLt&) = delete;
-  CublasLt& operator=(const CublasLt&) = delete;
-
-  /// The calling thread's, for its current device.
-  static CublasLt& current() {
-    thread_local std::map<int, CublasLt> devices;
-    int device = 0;
-    check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-    return devices[device];
-  }
-
-  template <class S, class Output>
-  void multiply(const MatrixProduct<S, Output>& p, cublasComputeType_t compute) {
-    const ProductKey key{p.rows,
-                         p.columns,
-                         p.depth,
-                         {common_alignment(p.a), common_alignment(p.b), common_alignment(p.c, p.residual, p.bias)},
-                         compute,
-                         cuda_type<S> * 256 + cuda_type<Output>,
-                         p.a_transposed,
-                         p.b_transposed,
-                         p.bias != nullptr,
-                         p.residual != nullptr};
-    auto found = plans_.find(key);
-    if (found == plans_.end()) {
-      found = plans_.try_emplace(key, handle_, p, key, compute, workspace_bytes).first;
-    }
-    found->second.run(handle_, p, workspace_, workspace_bytes);
-  }
-
- private:
-  static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;  // what cuBLAS itself takes on Hopper
-
-  cublasLtHandle_t handle_ = nullptr;
-  void* workspace_ = nullptr;
-  std::map<ProductKey, ProductPlan> plans_;
-};
+/// The current device's cuBLASLt, for all threads. As the device's context, it ends with the program.
+inline cublasLtHandle_t cublaslt_handle() {
+  static std::mutex mutex;
+  static std::map<int, cublasLtHandle_t> handles;
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  const std::lock_guard lock(mutex);
+  cublasLtHandle_t& handle = handles[device];
+  if (handle == nullptr) check_cublas(cublasLtCreate(&handle), "cublasLtCreate");
+  return handle;
+}
 
 template <class S, class Output>
-void cublaslt_multiply(const MatrixProduct<S, Output>& product, cublasComputeType_t compute) {
-  if (product.rows > 0) CublasLt::current().multiply(product, compute);
+void cublaslt_multiply_part(const MatrixProduct<S, Output>& p, cublasComputeType_t compute) {
+  thread_local std::map<std::pair<cublasLtHandle_t, ProductKey>, ProductPlan> plans;  // a run writes into its plan
+  const cublasLtHandle_t handle = cublaslt_handle();
+  const ProductKey key{p.rows,
+                       p.columns,
+                       p.depth,
+                       {common_alignment(p.a), common_alignment(p.b), common_alignment(p.c, p.residual)},
+                       compute,
+                       cuda_type<S> * 256 + cuda_type<Output>,
+                       p.a_transposed,
+                       p.b_transposed,
+                       p.bias != nullptr,
+                       p.residual != nullptr};
+  auto found = plans.find({handle, key});
+  if (found == plans.end()) found = plans.try_emplace({handle, key}, handle, p, key, compute).first;
+  found->second.run(handle, p);
+}
+
+/// In parts of a million rows: beyond two some of cuBLASLt's kernels end.
+template <class S, class Output>
+void cublaslt_multiply(MatrixProduct<S, Output> product, cublasComputeType_t compute) {
+  if (product.rows == 0 || product.depth == 0) return;
+  // A slice of a bias may start anywhere; cuBLASLt reads sixteen bytes at a time.
+  const bool moves = product.bias != nullptr && common_alignment(product.bias) < 16;
+  auto bias = CudaBuffer<S>::unwritten(moves ? product.columns : 0);
+  if (moves) {
+    check_cuda(cudaMemcpyAsync(bias.view().data(), product.bias, bias.view().size_bytes(), cudaMemcpyDeviceToDevice,
+                               cuda_stream),
+               "cudaMemcpyAsync");
+    product.bias = bias.view().data();
+  }
+  constexpr Index most = Index{1} << 20;
+  for (Index left = product.rows; left > 0; left -= most) {
+    product.rows = product.a_transposed ? left : std::min(left, most);
+    cublaslt_multiply_part(product, compute);
+    if (product.a_transposed) return;
+    product.a += product.rows * product.depth;
+    product.c += product.rows * product.columns;
+    if (product.residual != nullptr) product.residual += product.rows * product.columns;
+  }
 }
 
 }  // namespace tessera::thrust_detail

@@ -1,19 +1,20 @@
-// Operations that are the same each time, recorded in a CUDA graph: one start instead of hundreds, which for one image
-// would take longer than what they compute.
+// Operations that are the same each time, recorded in a CUDA graph: one start instead of hundreds. (A start takes some
+// microseconds, as long as what it starts computes for one image.)
 #pragma once
 
 #include <algorithm>
 #include <memory>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
-#include <tessera/backend/thrust/cuda_stream.hpp>
+#include <tessera/backend/thrust/cuda_memory.hpp>
 #include <tessera/core/types.hpp>
 
 namespace tessera::thrust_detail {
 
-/// The concept's Replay. The first run of a key is plain, so that whoever needs memory makes it; the second is
-/// recorded.
+/// The concept's Replay. The first run of a key is plain, so that cuBLASLt is ready; the second is recorded, with the
+/// scratch memory that it takes and gives back. Where there is no memory for the recording's own, all runs are plain.
 class CudaReplay {
  public:
   template <class F>
@@ -21,11 +22,13 @@ class CudaReplay {
     auto found = std::ranges::find(recordings_, key, &Recording::key);
     if (found == recordings_.end()) {
       f();
-      if (recordings_.size() < most) recordings_.push_back({key, nullptr});
+      if (recordings_.size() < most) recordings_.push_back({key, nullptr, false});
       return;
     }
-    if (found->graph == nullptr) found->graph = record(f);
-    check_cuda(cudaGraphLaunch(found->graph.get(), cuda_stream), "cudaGraphLaunch");
+    if (!found->plain && (start(*found, f) || (cuda_trim_memory() && start(*found, f)))) return;
+    found->plain = true;
+    found->graph.reset();
+    f();
   }
 
  private:
@@ -43,31 +46,54 @@ class CudaReplay {
   struct Recording {
     Index key;
     GraphExec graph;
+    bool plain;
   };
 
-  static Graph end_recording() {
+  /// While it lives, the calling thread's operations go to another stream.
+  struct Aside {
+    cudaStream_t before;
+    explicit Aside(cudaStream_t stream) : before(std::exchange(cuda_stream, stream)) {}
+    ~Aside() { cuda_stream = before; }
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+  };
+
+  /// False where memory ended.
+  template <class F>
+  bool start(Recording& recording, F& f) {
+    if (recording.graph == nullptr) {
+      const Graph graph = record(f);
+      cudaGraphExec_t made = nullptr;
+      const auto status = cudaGraphInstantiate(&made, graph.get(), 0);
+      if (status == cudaErrorMemoryAllocation) return false;
+      check_cuda(status, "cudaGraphInstantiate");
+      recording.graph.reset(made);
+    }
+    const auto status = cudaGraphLaunch(recording.graph.get(), cuda_stream);
+    if (status == cudaErrorMemoryAllocation) return false;
+    check_cuda(status, "cudaGraphLaunch");
+    return true;
+  }
+
+  /// In a stream of its own: CUDA's legacy one cannot be recorded, nor be used by others while one that waits for it
+  /// is.
+  template <class F>
+  Graph record(F& f) {
+    const Aside aside(recorder_.get());
+    check_cuda(cudaStreamBeginCapture(cuda_stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     cudaGraph_t graph = nullptr;
+    try {
+      f();
+    } catch (...) {
+      if (cudaStreamEndCapture(cuda_stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      cudaGetLastError();
+      throw;
+    }
     check_cuda(cudaStreamEndCapture(cuda_stream, &graph), "cudaStreamEndCapture");
     return Graph(graph);
   }
 
-  template <class F>
-  static GraphExec record(F& f) {
-    check_cuda(cudaStreamBeginCapture(cuda_stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-    try {
-      f();
-    } catch (...) {
-      cudaGraph_t partial = nullptr;
-      if (cudaStreamEndCapture(cuda_stream, &partial) == cudaSuccess) cudaGraphDestroy(partial);
-      cudaGetLastError();
-      throw;
-    }
-    const Graph graph = end_recording();
-    cudaGraphExec_t made = nullptr;
-    check_cuda(cudaGraphInstantiate(&made, graph.get(), 0), "cudaGraphInstantiate");
-    return GraphExec(made);
-  }
-
+  CudaStreamOwner recorder_ = make_cuda_stream();
   std::vector<Recording> recordings_;
 };
 

@@ -29,8 +29,12 @@ void cuda_run(void (*kernel)(Parameters...), dim3 grid, int threads, std::size_t
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
         "cudaFuncSetAttribute");
   }
-  kernel<<<grid, static_cast<unsigned>(threads), shared_bytes, cuda_stream>>>(arguments...);
-  check_cuda(cudaGetLastError(), "a kernel's start");
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(static_cast<unsigned>(threads));
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = cuda_stream;
+  check_cuda(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), "cudaLaunchKernelEx");
 }
 
 }  // namespace tessera::thrust_detail

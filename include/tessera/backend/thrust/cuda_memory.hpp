@@ -48,15 +48,26 @@ inline std::string cuda_memory_left(cudaMemPool_t pool) {
   return std::to_string(free) + " being free and " + std::to_string(reserved - used) + " in the pool, unused";
 }
 
+/// Gives the device back what pools and graphs hold unused: what was freed may wait for its stream, or lie there in
+/// pieces that are too small. False where the stream is being recorded, which forbids it.
+inline bool cuda_trim_memory() {
+  cudaGetLastError();
+  cudaStreamCaptureStatus recording{};
+  check_cuda(cudaStreamIsCapturing(cuda_stream, &recording), "cudaStreamIsCapturing");
+  if (recording != cudaStreamCaptureStatusNone) return false;
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  check_cuda(cudaStreamSynchronize(cuda_stream), "cudaStreamSynchronize");
+  check_cuda(cudaMemPoolTrimTo(cuda_pool(), 0), "cudaMemPoolTrimTo");
+  check_cuda(cudaDeviceGraphMemTrim(device), "cudaDeviceGraphMemTrim");
+  return true;
+}
+
 inline void* cuda_allocate(std::size_t bytes) {
   const cudaMemPool_t pool = cuda_pool();
   void* memory = nullptr;
   auto status = cudaMallocFromPoolAsync(&memory, bytes, pool, cuda_stream);
-  if (status == cudaErrorMemoryAllocation) {
-    // What was freed may wait for its stream, or lie in the pool in pieces that are too small.
-    cudaGetLastError();
-    check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    check_cuda(cudaMemPoolTrimTo(pool, 0), "cudaMemPoolTrimTo");
+  if (status == cudaErrorMemoryAllocation && cuda_trim_memory()) {
     status = cudaMallocFromPoolAsync(&memory, bytes, pool, cuda_stream);
   }
   if (status != cudaSuccess) {

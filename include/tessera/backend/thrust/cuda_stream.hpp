@@ -7,7 +7,10 @@
 
 #include <cuda_runtime_api.h>
 
+#include <memory>
+#include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <tessera/core/error.hpp>
 
@@ -15,7 +18,7 @@ namespace tessera {
 
 namespace thrust_detail {
 
-/// At first the thread's own default stream: CUDA's legacy one cannot be recorded.
+/// At first the thread's own default stream.
 inline thread_local cudaStream_t cuda_stream = cudaStreamPerThread;
 
 /// Throws Error(device) unless `status` is success; what CUDA remembers of the failure is cleared first.
@@ -25,11 +28,24 @@ inline void check_cuda(cudaError_t status, std::string_view call) {
   throw Error(ErrorCode::device, std::string(call), cudaGetErrorString(status), "success");
 }
 
+struct CudaStreamEnd {
+  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
+};
+using CudaStreamOwner = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, CudaStreamEnd>;
+
+/// A stream that does not wait for CUDA's legacy one.
+inline CudaStreamOwner make_cuda_stream() {
+  cudaStream_t stream = nullptr;
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  return CudaStreamOwner(stream);
+}
+
 }  // namespace thrust_detail
 
 /// While it lives, the calling thread's operations run in `stream`. A tokenizer, a trainer or a buffer is made, used
-/// and destroyed under one stream and one device: memory is given and taken back in the stream's order. Waits for the
-/// stream before and, at the end, for this one; both must still exist. Throws Error(device).
+/// and destroyed by one thread, under one stream and one device: memory is given and taken back in the stream's order,
+/// and so do copies. Waits for the stream before and, at the end, for this one; both must still exist. Throws
+/// Error(device).
 class CudaStreamScope {
  public:
   explicit CudaStreamScope(cudaStream_t stream) : before_(thrust_detail::cuda_stream) {

@@ -13,24 +13,15 @@
 
 namespace tessera::thrust_detail {
 
-struct CudaStreamEnd {
-  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
-};
 struct CudaEventEnd {
   void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
 };
 struct PinnedEnd {
   void operator()(void* memory) const { cudaFreeHost(memory); }
 };
-using CudaStreamOwner = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, CudaStreamEnd>;
 using CudaEventOwner = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, CudaEventEnd>;
 using PinnedOwner = std::unique_ptr<void, PinnedEnd>;
 
-inline CudaStreamOwner make_cuda_stream() {
-  cudaStream_t stream = nullptr;
-  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-  return CudaStreamOwner(stream);
-}
 inline CudaEventOwner make_cuda_event() {
   cudaEvent_t event = nullptr;
   check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
@@ -49,6 +40,14 @@ inline void copy_on_host(const void* from, void* to, std::size_t bytes) {
 /// What one copy is under way in.
 class TransferSlot {
  public:
+  TransferSlot() = default;
+  TransferSlot(TransferSlot&&) noexcept = default;
+  TransferSlot& operator=(TransferSlot&&) noexcept = default;
+  ~TransferSlot() {
+    // After an error a copy may still be under way. Its own is somebody else's to report.
+    if (arrived_ != nullptr) cudaEventSynchronize(arrived_.get());
+  }
+
   /// Waits for the copy before.
   void reserve(std::size_t bytes) {
     check_cuda(cudaEventSynchronize(arrived_.get()), "cudaEventSynchronize");
@@ -139,6 +138,7 @@ class CudaTransfers {
   }
   void wait() {
     for (TransferSlot& slot : downloads_) slot.finish();
+    check_cuda(cudaStreamSynchronize(cuda_stream), "cudaStreamSynchronize");
   }
   void forget() {
     for (TransferSlot& slot : downloads_) slot.forget();

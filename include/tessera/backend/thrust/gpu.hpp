@@ -16,10 +16,9 @@
 namespace tessera {
 
 /// System is thrust.hpp's, and has
-///   System::run(kernel, grid, threads of a block, bytes of shared memory, arguments...)   starts a kernel of kernels/
-///   System::scratch<T>(size)                                                              a Memory::Buffer<T>, not
-///   zeroed System::multiply(MatrixProduct)                                                       starts a matrix
-///   product
+///   System::run(kernel, grid, threads, shared_bytes, arguments...)   starts a kernel of kernels/; threads of a block
+///   System::scratch<T>(size)                                         a Memory::Buffer<T> that is not zeroed
+///   System::multiply(MatrixProduct)                                  starts a matrix product
 template <class System>
 struct basic_gpu : thrust_detail::CommonOps<System>,
                    thrust_detail::KernelLinearOps<System>,

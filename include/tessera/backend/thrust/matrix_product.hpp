@@ -5,7 +5,7 @@
 
 namespace tessera::thrust_detail {
 
-/// c = residual + op(a) op(b) + bias, dense and row-major; sums in float32.
+/// c = residual + op(a) op(b) + bias, dense and row-major; sums in float32. Where rows or depth are 0, nothing is done.
 template <class S, class Output>
 struct MatrixProduct {
   Index rows, columns, depth;

@@ -1,4 +1,4 @@
-// Thrust's OpenMP device system: the functors that a GPU would run, on this machine's own threads.
+// Thrust's OpenMP device system: functors on this machine's own threads.
 #pragma once
 
 #include <thrust/for_each.h>

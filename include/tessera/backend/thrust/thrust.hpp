@@ -1,5 +1,6 @@
-// Every operation of backend/concept.hpp, written once for Thrust's OpenMP and CUDA systems. Arithmetic is in float32,
-// long sums in double, whatever the format of what is stored.
+// Every operation of backend/concept.hpp as functors for Thrust: what is the same on its OpenMP and its CUDA system,
+// and plain loops for what has kernels on a GPU (gpu.hpp). Arithmetic is in float32, long sums in double, whatever the
+// format of what is stored.
 #pragma once
 
 #include <tessera/backend/concept.hpp>
@@ -24,7 +25,7 @@ namespace tessera {
 
 namespace thrust_detail {
 
-/// What is the same on every system.
+/// What a GPU runs as functors too.
 template <class System>
 struct CommonOps : System::Memory,
                    RowsOps<System>,

@@ -1,5 +1,5 @@
-// The Thrust backend on this machine's processors: tessera::cuda's functors without a GPU, to test them. Its products
-// are plain loops: a model takes 5 to 20 times as long as on tessera::cpu.
+// The Thrust backend on this machine's processors: the functors that tessera::cuda shares, without a GPU, to test them,
+// and plain loops for what has kernels there: a model takes 5 to 20 times as long as on tessera::cpu.
 #pragma once
 
 #include <tessera/backend/thrust/omp_system.hpp>

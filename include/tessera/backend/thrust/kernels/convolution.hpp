@@ -1,10 +1,12 @@
 // 3 x 3 convolution of feature maps [batch, H, W, channels], stride 1, zero padding 1, and its gradients, each as nine
 // matrix products of whole maps: in a copy of the map with a border of zeros, one position of the window is the same
-// distance for every pixel of the batch.
+// distance for every pixel of the batch. Functors copy and add; the copy is allocated for each call.
 #pragma once
 
-#include <tessera/backend/thrust/convolution.hpp>
-#include <tessera/backend/thrust/kernels/linear.hpp>
+#include <tessera/backend/operations.hpp>
+#include <tessera/backend/thrust/kernels/bias_gradient.hpp>
+#include <tessera/backend/thrust/launch.hpp>
+#include <tessera/backend/thrust/matrix_product.hpp>
 
 namespace tessera::thrust_detail {
 
@@ -145,7 +147,7 @@ struct KernelConvolutionOps {
                                                .a_transposed = true});
     }
     launch<System>(9 * Out * In, AddTaps<In, Out>{taps.view().data(), dweight.data()});
-    if (!dbias.empty()) add_sums<System>(Out, batch * H * W, BiasTerm<S, Out>{dy.data()}, dbias.data());
+    if (!dbias.empty()) add_bias_gradient<System, Out>(batch * H * W, dy, dbias);
   }
 
  private:

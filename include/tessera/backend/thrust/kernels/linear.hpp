@@ -2,17 +2,11 @@
 // is the tanh approximation, so that the exact one follows in a call of its own.
 #pragma once
 
+#include <tessera/backend/thrust/kernels/bias_gradient.hpp>
 #include <tessera/backend/thrust/kernels/gelu.hpp>
 #include <tessera/backend/thrust/matrix_product.hpp>
 
 namespace tessera::thrust_detail {
-
-/// Of row r: dy's column o.
-template <class S, Index Out>
-struct BiasTerm {
-  const S* dy;  // [rows, Out]
-  TESSERA_HOST_DEVICE double operator()(Index o, Index r) const { return static_cast<double>(dy[r * Out + o]); }
-};
 
 /// Weights are multiplied as they are: packing copies them.
 template <class System>
@@ -82,7 +76,7 @@ struct KernelLinearOps {
                                                .c = dweight.data(),
                                                .a_transposed = true,
                                                .residual = dweight.data()});
-    if (!dbias.empty()) add_sums<System>(Out, rows, BiasTerm<S, Out>{dy.data()}, dbias.data());
+    if (!dbias.empty()) add_bias_gradient<System, Out>(rows, dy, dbias);
   }
 
  private:
