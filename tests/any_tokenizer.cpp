@@ -130,6 +130,26 @@ TEST_CASE("Preset::load: every value, the last ones too") {
   CHECK(mine == theirs);
 }
 
+TEST_CASE("AnyTrainer: the image that a saved model carries has the tokens of the checker's backend") {
+  const TemporaryFolder folder;
+  const Preset preset = tessera::preset<presets::odd_latent>("odd_latent");
+  const auto trainer = preset.trainer({.batch_size = 1, .seed = 3});
+  const auto saved_ids = [&](const Preset* checker) {
+    trainer->save_weights(folder / "model.safetensors", checker);
+    return stated_self_check(WeightFile(folder / "model.safetensors"), preset.config)->ids;
+  };
+  Preset other = preset;  // gives id 0 to everything
+  other.tokenizer = [](const ParameterSource&) {
+    const std::vector<float> zeros(ParameterTable<presets::odd_latent>::size);
+    return tessera::preset<presets::odd_latent>("").tokenizer(
+        [&](const Parameter& p) { return slice(View<const float>(zeros), p.offset, p.dims.count()); });
+  };
+  const std::vector<Token> own = saved_ids(nullptr), none(own.size());
+  CHECK(own != none);
+  CHECK(saved_ids(&preset) == own);
+  CHECK(saved_ids(&other) == none);
+}
+
 TEST_CASE("Tokenizer: wrong sizes are refused") {
   const std::vector<float> weights(5);
   CHECK(contains(error_line([&] { (void)Tokenizer<presets::one_token>(View<const float>(weights)); }), "5 parameters"));

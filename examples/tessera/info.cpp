@@ -94,6 +94,17 @@ Json codebook_of(const WeightFile& file, const Preset& preset) {
   return {{"duplicates", health.duplicates}, {"dead", health.dead}, {"untrained", health.untrained}};
 }
 
+/// Each device that the program can run the model on, with the precisions there.
+Json devices_of(std::string_view preset) {
+  Json devices = Json::object();
+  for (const Device device : {Device::cpu, Device::cuda}) {
+    for (const Precision precision : {Precision::f32, Precision::tf32, Precision::bf16}) {
+      if (find_preset(preset, {device, precision})) devices[name_of(device)].push_back(name_of(precision));
+    }
+  }
+  return devices;
+}
+
 /// Which codes some images choose.
 Json use_by(const std::vector<std::filesystem::path>& images, AnyTokenizer& tokenizer) {
   const Config& c = tokenizer.config();
@@ -188,6 +199,7 @@ Json describe(const InfoArguments& a) {
             {"codebook", codebook_of(file, preset)},
             {"encode_flops", encode_flops(c)},
             {"decode_flops", decode_flops(c)},
+            {"devices", devices_of(preset.name)},
             {"weight_bytes", preset.weight_bytes()},
             {"batch", preset.batch},
             {"encode_bytes", preset.encode_bytes},
@@ -247,6 +259,12 @@ void print_text(const Json& info) {
   if (!info["codebook"].is_null()) print_codebook(info);
   std::printf("encode      %.4g GFLOP an image\n", number("encode_flops") * 1e-9);
   std::printf("decode      %.4g GFLOP an image\n", number("decode_flops") * 1e-9);
+  std::string devices;
+  for (const auto& [device, precisions] : info["devices"].items()) {
+    devices.append(devices.empty() ? "" : "; ").append(device).append(" in");
+    for (const Json& precision : precisions) devices.append(" ").append(precision.get<std::string>());
+  }
+  std::printf("runs on     %s\n", devices.c_str());
   std::printf("memory      %.1f MB of weights, %.1f MB to encode, %.1f MB to decode (images at a time: %td)\n",
               number("weight_bytes") * 1e-6, number("encode_bytes") * 1e-6, number("decode_bytes") * 1e-6,
               integer("batch"));
@@ -300,6 +318,7 @@ void add_info(CLI::App& app, std::function<void()>& run) {
   const auto a = std::make_shared<InfoArguments>();
   c.add_option("model", a->model.path, model_path_text)->required();
   add_preset(c, a->model.preset);
+  add_device(c, a->model.on);
   c.add_option("--images", a->images, "JPEG and PNG files, folders of them, or one .npy: say which codes they use");
   c.add_flag("--verify", a->verify,
              "encode again the image that the file carries: exit code 1 if this build gives it other tokens");

@@ -28,20 +28,8 @@ void check_left_out(const std::filesystem::path& path) {
               "one of " + preset_names());
 }
 
-}  // namespace
-
-const Preset& named_preset(const std::string& name) {
-  if (const Preset* preset = tessera::find_preset(all_presets(), name)) return *preset;
-  for (const LeftOutPreset& one : left_out_presets()) {
-    if (one.name == name) {
-      throw UsageError("--preset: found '" + name + "'" + left_out_text + ", expected one of " + preset_names());
-    }
-  }
-  throw UsageError("--preset: found '" + name + "', expected one of " + preset_names());
-}
-
-const Preset& ModelArguments::find_preset() const {
-  if (!preset.empty()) return named_preset(preset);
+/// The one preset that fits.
+const Preset& fitting_preset(const std::filesystem::path& path) {
   std::vector<const Preset*> fitting;
   try {
     fitting = fitting_presets(all_presets(), path);
@@ -55,6 +43,22 @@ const Preset& ModelArguments::find_preset() const {
   throw Error(ErrorCode::mismatch, path.string(), "tensors of several presets: " + names, "--preset NAME");
 }
 
+}  // namespace
+
+const Preset& named_preset(const std::string& name) {
+  if (const Preset* preset = tessera::find_preset(all_presets(), name)) return *preset;
+  for (const LeftOutPreset& one : left_out_presets()) {
+    if (one.name == name) {
+      throw UsageError("--preset: found '" + name + "'" + left_out_text + ", expected one of " + preset_names());
+    }
+  }
+  throw UsageError("--preset: found '" + name + "', expected one of " + preset_names());
+}
+
+const Preset& ModelArguments::find_preset() const {
+  return preset_on(preset.empty() ? fitting_preset(path) : named_preset(preset), on);
+}
+
 void add_preset(CLI::App& command, std::string& preset) {
   command.add_option("--preset", preset, "the model's sizes, where its file does not say: " + preset_names());
 }
@@ -62,6 +66,7 @@ void add_preset(CLI::App& command, std::string& preset) {
 void add_model(CLI::App& command, ModelArguments& model) {
   command.add_option("--model", model.path, model_path_text)->required();
   add_preset(command, model.preset);
+  add_device(command, model.on);
 }
 
 void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, Filter& filter) {

@@ -5,9 +5,21 @@
 
 #include <tessera/any_tokenizer.hpp>
 
+#include "device.hpp"
+
 namespace program {
 
+/// On the cpu, in f32.
 tessera::View<const tessera::Preset> all_presets();
+
+/// One of them on cuda.
+struct CudaPreset {
+  Precision precision;
+  tessera::Preset preset;
+};
+
+/// Those that the CMake option TESSERA_CUDA_PRESETS lists, in every precision; none where TESSERA_CUDA is off.
+tessera::View<const CudaPreset> cuda_presets();
 
 /// One that this program was built without.
 struct LeftOutPreset {

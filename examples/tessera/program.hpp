@@ -8,6 +8,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -16,6 +17,7 @@
 #include <tessera/core/parallel.hpp>
 #include <tessera/data/resize.hpp>
 
+#include "device.hpp"
 #include "presets.hpp"
 
 namespace program {
@@ -54,10 +56,17 @@ std::string preset_names();
 /// The preset called `name`. Throws UsageError that lists them all.
 const tessera::Preset& named_preset(const std::string& name);
 
-/// A model's file or folder, and the preset where the file does not say.
+/// The preset called `name` where it runs there, otherwise nullptr.
+const tessera::Preset* find_preset(std::string_view name, RunsOn on);
+
+/// The same preset where it is to run. Throws UsageError that says why the program has none.
+const tessera::Preset& preset_on(const tessera::Preset& preset, RunsOn on);
+
+/// A model's file or folder, the preset where the file does not say, and where it is to run.
 struct ModelArguments {
   std::filesystem::path path;
   std::string preset;
+  RunsOn on;
 
   [[nodiscard]] const tessera::Preset& find_preset() const;
 };
@@ -65,8 +74,10 @@ struct ModelArguments {
 inline constexpr const char* model_path_text =
     "a .safetensors file, or a folder with model.safetensors or its shards and their index";
 
-/// Options that several commands have: --preset; --model and --preset; the images and --filter.
+/// Options that several commands have: --preset; --device and --precision; --model and all of these; the images and
+/// --filter.
 void add_preset(CLI::App& command, std::string& preset);
+void add_device(CLI::App& command, RunsOn& on);
 void add_model(CLI::App& command, ModelArguments& model);
 void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, tessera::Filter& filter);
 

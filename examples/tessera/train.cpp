@@ -32,6 +32,7 @@ const std::map<std::string, CodebookStart> codebook_starts{
 struct TrainArguments {
   RunArguments run;
   std::string preset;
+  RunsOn on;
   std::filesystem::path data, text, init;
   std::string augment;
   bool no_shuffle = false, skip_broken = false;
@@ -114,10 +115,11 @@ std::string fingerprint(const ImageSource& source, const Texts& texts, const Con
 
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
+  const Preset& there = preset_on(preset, a.on);
   const TrainOptions options = complete_options(a, preset.config);
   const FolderLock lock(a.run.folder);
   check_run_folder(a.run);
-  const std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
+  const std::unique_ptr<AnyTrainer> trainer = there.trainer(options);
   if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
     trainer->resume(checkpoint_file(a.run.folder));
   else if (!a.init.empty())
@@ -131,7 +133,7 @@ void train(const TrainArguments& a) {
                     {"fingerprint", fingerprint(dataset.source(), texts, preset.config)}});
   std::fprintf(stderr, "%s: %td parameters, %td training images, step %td of %td\n", a.preset.c_str(),
                preset.parameters, count, trainer->steps_done(), options.schedule.steps);
-  run_training(a.run, *trainer, dataset, texts);
+  run_training(a.run, preset, *trainer, dataset, texts);
 }
 
 }  // namespace
@@ -141,6 +143,7 @@ void add_train(CLI::App& app, std::function<void()>& run) {
   const auto a = std::make_shared<TrainArguments>();
   TrainOptions& o = a->options;
   c.add_option("--preset", a->preset, "the tokenizer's sizes: " + preset_names())->required();
+  add_device(c, a->on);
   c.add_option("--data", a->data,
                "a folder of JPEG and PNG photographs, or a .npy file: float32 [..., C, H, W] in the model's range or "
                "uint8 [..., H, W, C]")
@@ -149,8 +152,8 @@ void add_train(CLI::App& app, std::function<void()>& run) {
   c.add_option("-o,--output", a->run.folder, "the run's folder")->required();
   c.add_flag(
       "--resume", a->run.resume,
-      "go on from the folder's checkpoint, with the bits of a run that never stopped; compares some of the images "
-      "with that run's");
+      "go on from the folder's checkpoint, on the same device with the bits of a run that never stopped; compares some "
+      "of the images with that run's");
   c.add_option("--init", a->init, "start from this model instead of random weights");
   c.add_option("--train", o.decoder_only,
                "all (default), or decoder: fine-tunes it while encoder, latent tokens and codes keep their values")

@@ -36,8 +36,10 @@ void listen_to_signals() {
 
 class TrainingRun {
  public:
-  TrainingRun(const RunArguments& arguments, AnyTrainer& trainer, Dataset& dataset, const Texts& texts)
+  TrainingRun(const RunArguments& arguments, const Preset& preset, AnyTrainer& trainer, Dataset& dataset,
+              const Texts& texts)
       : arguments_(arguments),
+        preset_(preset),
         options_(trainer.options()),
         config_(trainer.config()),
         trainer_(trainer),
@@ -96,8 +98,8 @@ class TrainingRun {
 
   void save() const {
     trainer_.save_checkpoint(checkpoint_file(arguments_.folder));
-    trainer_.save_weights(model_file(arguments_.folder));
-    if (options_.ema_decay > 0) trainer_.save_averaged_weights(averaged_model_file(arguments_.folder));
+    trainer_.save_weights(model_file(arguments_.folder), &preset_);
+    if (options_.ema_decay > 0) trainer_.save_averaged_weights(averaged_model_file(arguments_.folder), &preset_);
   }
 
   /// Some training images beside their reconstructions, in one picture.
@@ -121,6 +123,7 @@ class TrainingRun {
   }
 
   const RunArguments& arguments_;
+  const Preset& preset_;  // on the cpu
   const TrainOptions& options_;
   const Config& config_;
   AnyTrainer& trainer_;
@@ -162,8 +165,9 @@ void note_data(const RunArguments& run, const nlohmann::ordered_json& data) {
   whole.commit();
 }
 
-void run_training(const RunArguments& run, AnyTrainer& trainer, Dataset& dataset, const Texts& texts) {
-  TrainingRun training(run, trainer, dataset, texts);
+void run_training(const RunArguments& run, const Preset& preset, AnyTrainer& trainer, Dataset& dataset,
+                  const Texts& texts) {
+  TrainingRun training(run, preset, trainer, dataset, texts);
   listen_to_signals();
   training.run();
 }

@@ -48,7 +48,9 @@ void check_run_folder(const RunArguments& run);
 /// same ones. Throws Error: file_access, mismatch.
 void note_data(const RunArguments& run, const nlohmann::ordered_json& data);
 
-/// Trains from where `trainer` is to the last step. SIGINT, SIGTERM and SIGHUP end it after the step, saved.
-void run_training(const RunArguments& run, tessera::AnyTrainer& trainer, tessera::Dataset& dataset, const Texts& texts);
+/// Trains from where `trainer` is to the last step. SIGINT, SIGTERM and SIGHUP end it after the step, saved. Models
+/// that are saved carry the tokens of `preset` on the cpu (info --verify), wherever the trainer runs.
+void run_training(const RunArguments& run, const tessera::Preset& preset, tessera::AnyTrainer& trainer,
+                  tessera::Dataset& dataset, const Texts& texts);
 
 }  // namespace program

@@ -55,11 +55,15 @@ class AnyTrainer {
     set_weights(std::as_const(values).view());
   }
   /// Write model files that load without being told their Config, with an image and its tokens: for a moment that needs
-  /// the memory of a tokenizer. Throw Error(file_access), or bad_argument where there is no average.
-  void save_weights(const std::filesystem::path& path) const { save(path, weights()); }
-  void save_averaged_weights(const std::filesystem::path& path) const {
+  /// the memory of a tokenizer. The tokens are those of this trainer's backend, or of `checker`, a preset of the same
+  /// Config: who trains on a GPU may want the processor's. Throw Error(file_access), or bad_argument where there is no
+  /// average.
+  void save_weights(const std::filesystem::path& path, const Preset* checker = nullptr) const {
+    save(path, weights(), checker);
+  }
+  void save_averaged_weights(const std::filesystem::path& path, const Preset* checker = nullptr) const {
     require_average(options(), path.string());
-    save(path, averaged_weights());
+    save(path, averaged_weights(), checker);
   }
   /// Writes everything that resume() needs, atomically. Throws Error(file_access).
   void save_checkpoint(const std::filesystem::path& path) const {
@@ -74,8 +78,10 @@ class AnyTrainer {
   }
 
  private:
-  void save(const std::filesystem::path& path, const AlignedBuffer<float>& values) const {
-    save_parameters(path, config(), parameters(), values.view(), tokenizer(values.view())->self_check());
+  void save(const std::filesystem::path& path, const AlignedBuffer<float>& values, const Preset* checker) const {
+    const ParameterSource source = [&](const Parameter& p) { return slice(values.view(), p.offset, p.dims.count()); };
+    const std::unique_ptr<AnyTokenizer> encoder = checker ? checker->tokenizer(source) : tokenizer(values.view());
+    save_parameters(path, config(), parameters(), values.view(), encoder->self_check());
   }
 };
 

@@ -1,22 +1,19 @@
 // Thrust's OpenMP device system: functors on this machine's own threads.
 #pragma once
 
+#ifndef _OPENMP
+#error "Thrust's OpenMP system needs OpenMP: compile with -fopenmp, or link the target tessera::thrust_host."
+#endif
+
+#include <omp.h>
 #include <thrust/for_each.h>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/system/omp/execution_policy.h>
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 #include <vector>
 
 #include <tessera/backend/host_memory.hpp>
 #include <tessera/core/parallel.hpp>
-
-#ifndef _OPENMP
-#error "Thrust's OpenMP system needs OpenMP: compile with -fopenmp, or link the target tessera::thrust_host."
-#endif
 
 namespace tessera::thrust_detail {
 
