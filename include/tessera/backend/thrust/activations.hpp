@@ -5,10 +5,6 @@
 
 namespace tessera::thrust_detail {
 
-TESSERA_HOST_DEVICE inline float larger_value(float a, float b) {
-  return a > b ? a : b;
-}
-
 /// y = exp(x - max) / sum(exp(x - max)).
 template <class S, Index D>
 struct SoftmaxRow {

@@ -3,14 +3,14 @@
 #pragma once
 
 #include <tessera/backend/concept.hpp>
+#include <tessera/backend/thrust/kernels/activations.hpp>
 #include <tessera/backend/thrust/kernels/attention.hpp>
+#include <tessera/backend/thrust/kernels/codes.hpp>
 #include <tessera/backend/thrust/kernels/convolution.hpp>
-#include <tessera/backend/thrust/kernels/gather_codes_backward.hpp>
 #include <tessera/backend/thrust/kernels/group_norm.hpp>
 #include <tessera/backend/thrust/kernels/layer_norm.hpp>
 #include <tessera/backend/thrust/kernels/linear.hpp>
 #include <tessera/backend/thrust/kernels/nearest_code.hpp>
-#include <tessera/backend/thrust/kernels/softmax.hpp>
 #include <tessera/backend/thrust/thrust.hpp>
 
 namespace tessera {

@@ -20,6 +20,9 @@ TESSERA_HOST_DEVICE constexpr Index smaller(Index a, Index b) {
 TESSERA_HOST_DEVICE constexpr Index larger(Index a, Index b) {
   return a < b ? b : a;
 }
+TESSERA_HOST_DEVICE inline float larger_value(float a, float b) {
+  return a > b ? a : b;
+}
 
 /// Where a view's values are; null where it is empty, wherever that points.
 template <class T>

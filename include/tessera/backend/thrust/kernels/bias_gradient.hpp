@@ -3,6 +3,7 @@
 
 #include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/kernels/columns.hpp>
+#include <tessera/backend/thrust/kernels/pack.hpp>
 #include <tessera/core/types.hpp>
 
 namespace tessera::thrust_detail {
@@ -12,17 +13,17 @@ template <class S, Index Out>
 struct BiasTerms {
   using Scalar = S;
   static constexpr Index columns = Out;
-  static constexpr int pack = ColumnTile<S, Out>::pack;
+  static constexpr int pack_size = thrust_detail::pack_size<S, Out>;
   const S* dy;  // [rows, Out]
 
   struct Columns {
     const S* first;  // of row 0
 
-    __device__ void add(Index row, float (&sums)[pack], float (&/*none*/)[pack]) const {
-      float values[pack];
+    __device__ void add(Index row, float (&sums)[pack_size], float (&/*none*/)[pack_size]) const {
+      float values[pack_size];
       load_pack(first + row * Out, values);
 #pragma unroll
-      for (int i = 0; i < pack; ++i) sums[i] += values[i];
+      for (int i = 0; i < pack_size; ++i) sums[i] += values[i];
     }
   };
   __device__ Columns at(Index /*image*/, Index column) const {

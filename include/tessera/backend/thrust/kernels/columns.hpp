@@ -2,27 +2,29 @@
 // of rows first, then the blocks' sums, in an order that the matrix's size gives.
 #pragma once
 
+#include <tessera/backend/thrust/host_device.hpp>
+#include <tessera/backend/thrust/kernels/grid.hpp>
 #include <tessera/backend/thrust/kernels/pack.hpp>
 #include <tessera/backend/thrust/kernels/ptx.hpp>
 
 namespace tessera::thrust_detail {
 
+inline constexpr int column_threads = 256;  // at most
+
 /// How a block of 256 threads or a few less lies over rows of `columns` values: `width` packs side by side, so that a
 /// warp reads what lies together, and `lanes` rows at a time.
 template <class S, Index columns>
 struct ColumnTile {
-  static constexpr int pack = pack_size<S, columns>;
-  static constexpr int width = static_cast<int>(smaller(columns / pack, 32));
-  static constexpr int across = width * pack;  // columns of a block
-  static constexpr int lanes = 256 / width;
+  static constexpr int pack_size = thrust_detail::pack_size<S, columns>;
+  static constexpr int width = static_cast<int>(smaller(columns / pack_size, 32));
+  static constexpr int across = width * pack_size;  // columns of a block
+  static constexpr int lanes = column_threads / width;
   static constexpr int threads = width * lanes;
   static constexpr std::size_t shared_bytes = lanes * 2 * across * sizeof(float);  // of `share`
 
   /// Blocks of so many rows a thread.
   static constexpr Index blocks(Index rows, int rows_per_thread) { return ceil_div(rows, lanes * rows_per_thread); }
-  static dim3 grid(Index blocks) {
-    return dim3{static_cast<unsigned>(blocks), static_cast<unsigned>(ceil_div(columns, across)), 1};
-  }
+  static dim3 grid(Index blocks) { return grid_of(blocks, ceil_div(columns, across)); }
 
   __device__ static int lane() { return static_cast<int>(threadIdx.x) / width; }
   /// The block's first row, where its matrix has so many blocks, and the thread's first column, which may lie past the
@@ -31,16 +33,16 @@ struct ColumnTile {
     return static_cast<Index>(blockIdx.x % blocks) * (lanes * rows_per_thread);
   }
   __device__ static Index column() {
-    return static_cast<Index>(blockIdx.y) * across + static_cast<int>(threadIdx.x) % width * pack;
+    return static_cast<Index>(blockIdx.y) * across + static_cast<int>(threadIdx.x) % width * pack_size;
   }
 
   /// How many of the block's first `rows` rows are the lane's.
   __device__ static int rows_of(int lane, int rows) { return (rows - lane + lanes - 1) / lanes; }
 
   /// Shows the block two values of each column: shared [lanes, 2, across].
-  __device__ static void share(const float (&first)[pack], const float (&second)[pack], float* shared) {
-    float* const mine = shared + lane() * 2 * across + static_cast<int>(threadIdx.x) % width * pack;
-    for (int i = 0; i < pack; ++i) {
+  __device__ static void share(const float (&first)[pack_size], const float (&second)[pack_size], float* shared) {
+    float* const mine = shared + lane() * 2 * across + static_cast<int>(threadIdx.x) % width * pack_size;
+    for (int i = 0; i < pack_size; ++i) {
       mine[i] = first[i];
       mine[across + i] = second[i];
     }
@@ -54,12 +56,12 @@ inline constexpr int rows_per_sum = 16;
 
 /// sums[b] = the sums over block b's rows.
 template <class Terms>
-__global__ void __launch_bounds__(256) column_sums(Terms terms, Index rows, unsigned blocks,
-                                                   float* sums) {  // [images, blocks, 2, columns]
+__global__ void __launch_bounds__(column_threads) column_sums(Terms terms, Index rows, unsigned blocks,
+                                                              float* sums) {  // [images, blocks, 2, columns]
   using Tile = ColumnTile<typename Terms::Scalar, Terms::columns>;
   const Index begin = Tile::row(blocks, rows_per_sum);
   const Index end = smaller(begin + Tile::lanes * rows_per_sum, rows);
-  float first[Tile::pack] = {}, second[Tile::pack] = {};
+  float first[Tile::pack_size] = {}, second[Tile::pack_size] = {};
   if (Tile::column() < Terms::columns) {
     const auto columns = terms.at(blockIdx.x / blocks, Tile::column());
     for (Index r = begin + Tile::lane(); r < end; r += Tile::lanes) columns.add(r, first, second);
@@ -75,25 +77,27 @@ __global__ void __launch_bounds__(256) column_sums(Terms terms, Index rows, unsi
   }
 }
 
+inline constexpr int block_sum_parts = 8;
+inline constexpr int block_sum_threads = 32 * block_sum_parts;
+
 /// first[c] += the sum over blocks of sums[b, 0, c], second[c] += that of sums[b, 1, c]. A block: 32 columns, each in
 /// eight parts.
 template <Index columns>
-__global__ void __launch_bounds__(256) add_block_sums(const float* sums,  // [blocks, 2, columns]
-                                                      Index blocks,
-                                                      float* first,     // [columns]
-                                                      float* second) {  // [columns]
-  constexpr int parts = 8;
+__global__ void __launch_bounds__(block_sum_threads) add_block_sums(const float* sums,  // [blocks, 2, columns]
+                                                                    Index blocks,
+                                                                    float* first,     // [columns]
+                                                                    float* second) {  // [columns]
   const int part = static_cast<int>(threadIdx.x) / 32;
   const Index column = static_cast<Index>(blockIdx.x) * 32 + threadIdx.x % 32;  // of both
   float sum = 0;
   if (column < 2 * columns) {
-    for (Index b = part; b < blocks; b += parts) sum += sums[b * 2 * columns + column];
+    for (Index b = part; b < blocks; b += block_sum_parts) sum += sums[b * 2 * columns + column];
   }
-  float* const shared = reinterpret_cast<float*>(ptx::shared_memory());  // [parts, 32]
+  float* const shared = reinterpret_cast<float*>(ptx::shared_memory());  // [block_sum_parts, 32]
   shared[threadIdx.x] = sum;
   __syncthreads();
   if (part > 0 || column >= 2 * columns) return;
-  for (int other = 1; other < parts; ++other) sum += shared[other * 32 + static_cast<int>(threadIdx.x)];
+  for (int other = 1; other < block_sum_parts; ++other) sum += shared[other * 32 + static_cast<int>(threadIdx.x)];
   float& to = column < columns ? first[column] : second[column - columns];
   to += sum;
 }
@@ -116,8 +120,9 @@ auto sum_columns(const Terms& terms, Index images, Index rows) {
 /// Adds what sum_columns made over all images and rows.
 template <class System, Index columns>
 void add_column_sums(View<const float> sums, float* first, float* second) {
-  System::run(add_block_sums<columns>, dim3{static_cast<unsigned>(ceil_div(2 * columns, 32)), 1, 1}, 256,
-              256 * sizeof(float), sums.data(), static_cast<Index>(sums.size()) / (2 * columns), first, second);
+  System::run(add_block_sums<columns>, grid_of(ceil_div(2 * columns, 32)), block_sum_threads,
+              block_sum_threads * sizeof(float), sums.data(), static_cast<Index>(sums.size()) / (2 * columns), first,
+              second);
 }
 
 }  // namespace tessera::thrust_detail

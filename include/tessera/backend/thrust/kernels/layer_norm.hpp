@@ -2,7 +2,11 @@
 // stays in registers. Sums in float32, of differences from a value near the mean.
 #pragma once
 
+#include <cmath>
+
+#include <tessera/backend/operations.hpp>
 #include <tessera/backend/thrust/kernels/columns.hpp>
+#include <tessera/backend/thrust/kernels/pack.hpp>
 #include <tessera/backend/thrust/kernels/row.hpp>
 
 namespace tessera::thrust_detail {
@@ -33,24 +37,24 @@ __global__ void __launch_bounds__(RowTeam<D>::block)
     for (float& value : row.values[step]) {
       value -= near;
       differences += value;
-      squares = std::fma(value, value, squares);
+      squares = fmaf(value, value, squares);
     }
   }
   const float rest = Team::sum(differences) / D;
-  const float scale = 1.0F / std::sqrt(Team::sum(squares) / D - rest * rest + 1e-5F);
+  const float row_rstd = 1.0F / sqrtf(Team::sum(squares) / D - rest * rest + 1e-5F);
   for (int step = 0; step < Part::steps; ++step) {
     if (!Part::has(step)) continue;
-    float weights[Part::pack], biases[Part::pack];
+    float weights[Part::pack_size], biases[Part::pack_size];
     load_pack(weight + Part::column(step), weights);
     load_pack(bias + Part::column(step), biases);
-    for (int i = 0; i < Part::pack; ++i) {
-      row.values[step][i] = std::fma((row.values[step][i] - rest) * scale, weights[i], biases[i]);
+    for (int i = 0; i < Part::pack_size; ++i) {
+      row.values[step][i] = fmaf((row.values[step][i] - rest) * row_rstd, weights[i], biases[i]);
     }
   }
   row.store(y + r * D);
   if (Team::thread() != 0) return;
   if (mean != nullptr) mean[r] = near + rest;
-  if (rstd != nullptr) rstd[r] = scale;
+  if (rstd != nullptr) rstd[r] = row_rstd;
 }
 
 /// With n = (x - mean) * rstd and g = dy * weight: dx += rstd * (g - mean(g) - n * mean(g n)).
@@ -69,30 +73,30 @@ __global__ void __launch_bounds__(RowTeam<D>::block) layer_norm_input_gradient(I
   Part n, g;
   n.load(x + r * D);
   g.load(dy + r * D);
-  const float average = mean[r], scale = rstd[r];
+  const float row_mean = mean[r], row_rstd = rstd[r];
   float sum_g = 0, sum_gn = 0;
   for (int step = 0; step < Part::steps; ++step) {
     if (!Part::has(step)) continue;
-    float weights[Part::pack];
+    float weights[Part::pack_size];
     load_pack(weight + Part::column(step), weights);
-    for (int i = 0; i < Part::pack; ++i) {
-      n.values[step][i] = (n.values[step][i] - average) * scale;
+    for (int i = 0; i < Part::pack_size; ++i) {
+      n.values[step][i] = (n.values[step][i] - row_mean) * row_rstd;
       g.values[step][i] *= weights[i];
       sum_g += g.values[step][i];
-      sum_gn = std::fma(g.values[step][i], n.values[step][i], sum_gn);
+      sum_gn = fmaf(g.values[step][i], n.values[step][i], sum_gn);
     }
   }
   const float mean_g = Team::sum(sum_g) / D;
   const float mean_gn = Team::sum(sum_gn) / D;
   for (int step = 0; step < Part::steps; ++step) {
     if (!Part::has(step)) continue;
-    float slopes[Part::pack];
+    float gradient[Part::pack_size];
     S* const to = dx + r * D + Part::column(step);
-    load_pack(to, slopes);
-    for (int i = 0; i < Part::pack; ++i) {
-      slopes[i] += scale * (g.values[step][i] - mean_g - n.values[step][i] * mean_gn);
+    load_pack(to, gradient);
+    for (int i = 0; i < Part::pack_size; ++i) {
+      gradient[i] += row_rstd * (g.values[step][i] - mean_g - n.values[step][i] * mean_gn);
     }
-    store_pack(slopes, to);
+    store_pack(gradient, to);
   }
 }
 
@@ -101,7 +105,7 @@ template <class S, Index D>
 struct LayerNormTerms {
   using Scalar = S;
   static constexpr Index columns = D;
-  static constexpr int pack = pack_size<S, D>;
+  static constexpr int pack_size = thrust_detail::pack_size<S, D>;
   const S* x;           // [rows, D]
   const Wide<S>* mean;  // [rows]
   const Wide<S>* rstd;  // [rows]
@@ -111,14 +115,14 @@ struct LayerNormTerms {
     LayerNormTerms terms;
     Index first;
 
-    __device__ void add(Index r, float (&dweight)[pack], float (&dbias)[pack]) const {
-      float values[pack], slopes[pack];
-      load_pack(terms.x + r * D + first, values);
-      load_pack(terms.dy + r * D + first, slopes);
-      const float average = terms.mean[r], scale = terms.rstd[r];
-      for (int i = 0; i < pack; ++i) {
-        dweight[i] = std::fma(slopes[i], (values[i] - average) * scale, dweight[i]);
-        dbias[i] += slopes[i];
+    __device__ void add(Index r, float (&dweight)[pack_size], float (&dbias)[pack_size]) const {
+      float x_values[pack_size], dy_values[pack_size];
+      load_pack(terms.x + r * D + first, x_values);
+      load_pack(terms.dy + r * D + first, dy_values);
+      const float row_mean = terms.mean[r], row_rstd = terms.rstd[r];
+      for (int i = 0; i < pack_size; ++i) {
+        dweight[i] = fmaf(dy_values[i], (x_values[i] - row_mean) * row_rstd, dweight[i]);
+        dbias[i] += dy_values[i];
       }
     }
   };

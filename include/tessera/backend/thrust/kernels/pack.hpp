@@ -2,6 +2,7 @@
 // Arithmetic is float32's.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 
 #include <tessera/backend/thrust/bfloat16.hpp>
@@ -14,17 +15,17 @@ namespace tessera::thrust_detail {
 template <class S, Index columns>
 inline constexpr int pack_size = columns * sizeof(S) % 16 == 0 ? static_cast<int>(16 / sizeof(S)) : 1;
 
-template <class S, int size>
-__device__ void load_pack(const S* from, float (&to)[size]) {
-  S values[size];
-  if constexpr (size == 1) {
+template <class S, int pack_size>
+__device__ void load_pack(const S* from, float (&to)[pack_size]) {
+  S values[pack_size];
+  if constexpr (pack_size == 1) {
     values[0] = *from;
   } else {
     static_assert(sizeof values == sizeof(uint4));
     const uint4 words = *reinterpret_cast<const uint4*>(from);
     std::memcpy(values, &words, sizeof words);
   }
-  for (int i = 0; i < size; ++i) to[i] = values[i];
+  for (int i = 0; i < pack_size; ++i) to[i] = values[i];
 }
 
 __device__ inline void store_pack(const float (&from)[4], float* to) {
@@ -39,6 +40,13 @@ __device__ inline void store_pack(const float (&from)[8], bfloat16* to) {
 template <class S>
 __device__ void store_pack(const float (&from)[1], S* to) {
   *to = from[0];
+}
+
+/// Sixteen bytes as they are.
+template <class S>
+__device__ void copy_pack(const S* from, S* to) {
+  const uint4 words = *reinterpret_cast<const uint4*>(from);
+  ptx::store(to, {words.x, words.y, words.z, words.w});
 }
 
 }  // namespace tessera::thrust_detail

@@ -1,6 +1,8 @@
 // Softmax over rows on a GPU: a row is read once and stays in registers. Sums in float32.
 #pragma once
 
+#include <cmath>
+
 #include <tessera/backend/thrust/activations.hpp>
 #include <tessera/backend/thrust/kernels/row.hpp>
 
@@ -19,7 +21,7 @@ __global__ void __launch_bounds__(RowTeam<D>::block) softmax_row(Index rows,
   row.load(x + r * D, -INFINITY);  // the exponentials of what is not there are zero
   float largest = -INFINITY;
   for (const auto& pack : row.values) {
-    for (const float value : pack) largest = Largest{}(value, largest);
+    for (const float value : pack) largest = larger_value(value, largest);
   }
   largest = Team::largest(largest);
   float sum = 0;
@@ -27,7 +29,7 @@ __global__ void __launch_bounds__(RowTeam<D>::block) softmax_row(Index rows,
   for (int step = 0; step < Part::steps; ++step) {
 #pragma unroll
     for (float& value : row.values[step]) {
-      value = std::exp(value - largest);
+      value = expf(value - largest);
       sum += value;
     }
   }
@@ -48,17 +50,17 @@ __global__ void __launch_bounds__(RowTeam<D>::block) softmax_input_gradient(Inde
   using Team = RowTeam<D>;
   const Index r = Team::row();
   if (r >= rows) return;
-  Part values, slopes;
-  values.load(y + r * D);
+  Part row, slopes;  // of y, and of dy until dx takes its place
+  row.load(y + r * D);
   slopes.load(dy + r * D);
   float sum = 0;
   for (int step = 0; step < Part::steps; ++step) {
-    for (int i = 0; i < Part::pack; ++i) sum = std::fma(slopes.values[step][i], values.values[step][i], sum);
+    for (int i = 0; i < Part::pack_size; ++i) sum = fmaf(slopes.values[step][i], row.values[step][i], sum);
   }
-  const float mean = Team::sum(sum);
+  const float dot = Team::sum(sum);
   for (int step = 0; step < Part::steps; ++step) {
-    for (int i = 0; i < Part::pack; ++i) {
-      slopes.values[step][i] = values.values[step][i] * (slopes.values[step][i] - mean);
+    for (int i = 0; i < Part::pack_size; ++i) {
+      slopes.values[step][i] = row.values[step][i] * (slopes.values[step][i] - dot);
     }
   }
   slopes.store(dx + r * D);

@@ -1,6 +1,6 @@
 // The gradient of code vectors: an order of additions is part of what its kernel promises, so bits are compared.
 #include <tessera/backend/reference/codes.hpp>
-#include <tessera/backend/thrust/kernels/gather_codes_backward.hpp>
+#include <tessera/backend/thrust/kernels/codes.hpp>
 
 #include <cases/codes.hpp>
 #include <emulated/formats.hpp>

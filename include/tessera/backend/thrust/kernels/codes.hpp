@@ -1,10 +1,10 @@
-// dcodes[ids[r]] += dzq[r] in the order of r, without atomics: a warp per code looks through all ids, 32 at a time, and
-// adds the rows that are its code's. Looking costs K * rows / 32 steps; where most rows have one code, as when training
-// starts, that code's warp reads eight rows at a time.
+// The gradient of code vectors: dcodes[ids[r]] += dzq[r] in the order of r, without atomics: a warp per code looks
+// through all ids, 32 at a time, and adds the rows that are its code's. Looking costs K * rows / 32 steps; where most
+// rows have one code, as when training starts, that code's warp reads eight rows at a time.
 #pragma once
 
 #include <tessera/backend/thrust/codes.hpp>
-#include <tessera/backend/thrust/kernels/ptx.hpp>
+#include <tessera/backend/thrust/kernels/grid.hpp>
 
 namespace tessera::thrust_detail {
 
@@ -62,6 +62,7 @@ __global__ void __launch_bounds__(GatherTile<C>::threads)
   }
 }
 
+/// The operations on codes with this gradient from here; the others are one call a value already.
 template <class System>
 struct KernelCodesOps : CodesOps<System> {
   using S = typename System::Scalar;
@@ -73,10 +74,9 @@ struct KernelCodesOps : CodesOps<System> {
     using Tile = GatherTile<C>;
     const Index codes = static_cast<Index>(dcodes.size()) / C;
     if (rows == 0 || codes == 0) return;
-    const dim3 grid{static_cast<unsigned>(ceil_div(codes, Tile::warps)),
-                    static_cast<unsigned>(ceil_div(C, 32 * Tile::columns)), 1};
-    System::run(thrust_detail::gather_codes_backward<C, S>, grid, Tile::threads, 0, rows, codes, dzq.data(), ids.data(),
-                dcodes.data());
+    System::run(thrust_detail::gather_codes_backward<C, S>,
+                grid_of(ceil_div(codes, Tile::warps), ceil_div(C, 32 * Tile::columns)), Tile::threads, 0, rows, codes,
+                dzq.data(), ids.data(), dcodes.data());
   }
 };
 

@@ -1,7 +1,7 @@
 // Softmax's kernels: float with the tolerances of tests/backend/operations, bfloat16 with the same ones beside what
 // storing adds.
 #include <tessera/backend/reference/activations.hpp>
-#include <tessera/backend/thrust/kernels/softmax.hpp>
+#include <tessera/backend/thrust/kernels/activations.hpp>
 
 #include <cases/activations.hpp>
 #include <emulated/formats.hpp>
