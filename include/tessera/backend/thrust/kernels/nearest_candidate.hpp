@@ -5,6 +5,7 @@
 
 #include <tessera/backend/thrust/host_device.hpp>
 #include <tessera/backend/thrust/kernels/ptx.hpp>
+#include <tessera/core/types.hpp>
 
 namespace tessera::thrust_detail {
 

@@ -1,10 +1,12 @@
 // ids[r] = argmin_k |z[r] - codes[k]|^2 = argmax_k z[r] . codes[k] - |codes[k]|^2 / 2 on a GPU: products of tiles whose
-// scores stay in registers. No [rows, K] matrix exists: written and read again, it takes longer than the arithmetic.
+// scores stay in registers. No [rows, K] matrix exists: by a count of bytes and operations, to write and read it would
+// take longer than the arithmetic. What is said of speed here and in the kernels is reasoned, not measured on a GPU.
 #pragma once
 
 #include <type_traits>
 
 #include <tessera/backend/operations.hpp>
+#include <tessera/backend/thrust/kernels/grid.hpp>
 #include <tessera/backend/thrust/kernels/nearest_code_bfloat16.hpp>
 #include <tessera/backend/thrust/kernels/nearest_code_float.hpp>
 #include <tessera/backend/thrust/launch.hpp>
@@ -17,11 +19,11 @@ struct KernelNearestCodeOps {
 
   template <Index K, Index C>
   static constexpr Index packed_codes_size(Shape<K, C>) {
-    return Codes<C>::packed_size(K);
+    return Sizes<C>::packed_size(K);
   }
   template <Index K, Index C>
   static void pack_codes(Shape<K, C>, View<const S> codes, View<S> packed) {
-    launch<System>(tiles<K, C> * Codes<C>::codes, typename Codes<C>::Pack{K, codes.data(), packed.data()});
+    launch<System>(tiles<K, C> * Sizes<C>::codes, typename Sizes<C>::Pack{K, codes.data(), packed.data()});
   }
   template <Index K, Index C>
   static void nearest_code(Shape<K, C> size, Index rows, View<const S> z, View<const S> packed, View<Token> ids,
@@ -35,19 +37,18 @@ struct KernelNearestCodeOps {
                               View<Token> ids, View<Wide<S>> margins) {
     auto partials = System::template scratch<NearestCandidate>(splits > 1 ? rows * splits : 0);
     const NearestResult result{ids.data(), optional(margins), optional(partials.view())};
-    const auto blocks = [](Index n, Index m) { return dim3{static_cast<unsigned>(n), static_cast<unsigned>(m), 1}; };
-    System::run(kernel<C>(), blocks(ceil_div(rows, Codes<C>::rows), splits), Codes<C>::threads, Codes<C>::shared_bytes,
+    System::run(kernel<C>(), grid_of(ceil_div(rows, Sizes<C>::rows), splits), Sizes<C>::threads, Sizes<C>::shared_bytes,
                 rows, tiles<K, C>, z.data(), packed.data(), result);
     if (splits == 1) return;
-    System::run(join_partials<lanes_per_join>, blocks(ceil_div(rows, join_threads / lanes_per_join), 1), join_threads,
-                0, rows, splits, result);
+    System::run(join_partials<lanes_per_join>, grid_of(ceil_div(rows, join_threads / lanes_per_join)), join_threads, 0,
+                rows, splits, result);
   }
 
  private:
   template <Index C>
-  using Codes = std::conditional_t<std::is_same_v<S, float>, FloatCodes<C>, Bfloat16Codes<C>>;
+  using Sizes = std::conditional_t<std::is_same_v<S, float>, NearestFloatSizes<C>, NearestBfloat16Sizes<C>>;
   template <Index K, Index C>
-  static constexpr Index tiles = ceil_div(K, Codes<C>::codes);
+  static constexpr Index tiles = ceil_div(K, Sizes<C>::codes);
 
   template <Index C>
   static constexpr auto kernel() {
@@ -59,11 +60,11 @@ struct KernelNearestCodeOps {
   }
 
   /// Two to four times as many blocks as a large GPU runs at once, where there are tiles enough: few rows fill it too,
-  /// and of many the last blocks do not leave most of it idle.
+  /// and of many the last blocks do not leave most of it idle. Not tuned on a GPU.
   static constexpr Index enough_blocks = 1024;
   template <Index K, Index C>
   static Index splits(Index rows) {
-    return smaller(tiles<K, C>, ceil_div(enough_blocks, ceil_div(rows, Codes<C>::rows)));
+    return smaller(tiles<K, C>, ceil_div(enough_blocks, ceil_div(rows, Sizes<C>::rows)));
   }
 };
 

@@ -1,19 +1,25 @@
 // The nearest code in bfloat16: tensor cores multiply z and the codes, from which float32 sums come back.
 //
-// A product of 16 values is one instruction, so that the search for the best costs more than the scores unless it is
-// thrifty: of each group of eight scores a lane takes the maximum, and stores the eight in shared memory where that is
-// its best so far. Which of them it is, and the runner-up among them, is asked once, at the end.
+// A product of 16 values is one instruction, so that by a count of instructions (nothing was tuned on a GPU) the search
+// for the best costs more than the scores unless it is thrifty: of each group of eight scores a lane takes the maximum,
+// and stores the eight in shared memory where that is its best so far. Which of them it is, and the runner-up among
+// them, is asked once, at the end.
 #pragma once
 
+#include <cstdint>
+
 #include <tessera/backend/thrust/bfloat16.hpp>
+#include <tessera/backend/thrust/host_device.hpp>
 #include <tessera/backend/thrust/kernels/nearest_candidate.hpp>
+#include <tessera/backend/thrust/kernels/pack.hpp>
+#include <tessera/backend/thrust/kernels/ptx.hpp>
 
 namespace tessera::thrust_detail {
 
 /// What a block computes at a time. A warp has 32 rows. Up to 64 values a code its rows stay in registers; beyond, both
 /// operands come through shared memory, and larger tiles read each less often.
 template <Index C>
-struct Bfloat16Codes {
+struct NearestBfloat16Sizes {
   static constexpr bool thin = C <= 64;
   static constexpr int warps = thin ? 4 : 8;
   static constexpr int threads = warps * 32;
@@ -62,29 +68,29 @@ struct alignas(8) TwoFloats {
 /// Where a block's shared memory has what: two panels of codes, two chunks of z unless they are thin, and then what the
 /// threads keep of their best groups.
 template <Index C>
-struct Bfloat16Shared {
-  using Codes = Bfloat16Codes<C>;
+struct NearestBfloat16Shared {
+  using Sizes = NearestBfloat16Sizes<C>;
   static __device__ __forceinline__ bfloat16* codes(int step) {
-    return reinterpret_cast<bfloat16*>(ptx::shared_memory()) + step % 2 * Codes::shared_panel;
+    return reinterpret_cast<bfloat16*>(ptx::shared_memory()) + step % 2 * Sizes::shared_panel;
   }
-  static __device__ __forceinline__ bfloat16* starts(int step) { return codes(step) + Codes::codes * Codes::pitch; }
+  static __device__ __forceinline__ bfloat16* starts(int step) { return codes(step) + Sizes::codes * Sizes::pitch; }
   static __device__ __forceinline__ bfloat16* z(int step) {
-    return codes(0) + 2 * Codes::shared_panel + step % 2 * Codes::shared_z;
+    return codes(0) + 2 * Sizes::shared_panel + step % 2 * Sizes::shared_z;
   }
   /// [4 rows, 4, threads], the thread's own.
   static __device__ __forceinline__ TwoFloats* kept(int row, int pair) {
-    return reinterpret_cast<TwoFloats*>(codes(0) + 2 * (Codes::shared_panel + Codes::shared_z)) +
-           (row * 4 + pair) * Codes::threads + threadIdx.x;
+    return reinterpret_cast<TwoFloats*>(codes(0) + 2 * (Sizes::shared_panel + Sizes::shared_z)) +
+           (row * 4 + pair) * Sizes::threads + threadIdx.x;
   }
 };
 
 /// A lane's part of its warp's rows: of rows g and g + 8 of two matrices of 16, codes t and t + 1 of every eight.
 /// In registers as long as every loop over it is unrolled.
 template <Index C>
-struct Bfloat16Tile {
-  using Codes = Bfloat16Codes<C>;
-  using Shared = Bfloat16Shared<C>;
-  static constexpr int columns = Codes::codes_at_once / 8;  // matrices of eight codes; four are a group
+struct NearestBfloat16Tile {
+  using Sizes = NearestBfloat16Sizes<C>;
+  using Shared = NearestBfloat16Shared<C>;
+  static constexpr int columns = Sizes::codes_at_once / 8;  // matrices of eight codes; four are a group
 
   float sums[2][columns][4];
   float score[4], second[4];
@@ -114,11 +120,11 @@ struct Bfloat16Tile {
   /// Adds the products of sixteen values from k on, of z with the codes from `code` on.
   __device__ __forceinline__ void add(int step, int code, int k, const std::uint32_t (&a)[2][4]) {
     const int row = code + lane() / 16 * 8 + lane() % 8;
-    const bfloat16* values = Shared::codes(step) + row * Codes::pitch + k + lane() / 8 % 2 * 8;
+    const bfloat16* values = Shared::codes(step) + row * Sizes::pitch + k + lane() / 8 % 2 * 8;
 #pragma unroll
     for (int n = 0; n < columns; n += 2) {
       std::uint32_t b[4];
-      ptx::load_matrices(b, values + n * 8 * Codes::pitch);
+      ptx::load_matrices(b, values + n * 8 * Sizes::pitch);
 #pragma unroll
       for (int m = 0; m < 2; ++m) {
         ptx::multiply_add(sums[m][n], a[m], b[0], b[1]);
@@ -168,47 +174,73 @@ struct Bfloat16Tile {
   }
 };
 
-/// Starts to bring panel `step` of the block's codes, and the chunk of z that it needs, to shared memory.
+/// Starts to bring panel `step` of the block's codes to shared memory.
 template <Index C>
-__device__ __forceinline__ void load_bfloat16_step(int step, Index rows, const bfloat16* z, const bfloat16* packed) {
-  using Codes = Bfloat16Codes<C>;
-  using Shared = Bfloat16Shared<C>;
-  constexpr int parts = Codes::depth / 8;  // of a row, 16 bytes each
+__device__ __forceinline__ void copy_bfloat16_codes(int step, const bfloat16* packed) {
+  using Sizes = NearestBfloat16Sizes<C>;
+  using Shared = NearestBfloat16Shared<C>;
+  constexpr int parts = Sizes::depth / 8;  // of a row, 16 bytes each
   const int thread = static_cast<int>(threadIdx.x);
-  const bfloat16* panel = packed + Index{step} * Codes::panel;
-  for (int i = thread; i < Codes::codes * parts; i += Codes::threads) {
-    ptx::copy_async(Shared::codes(step) + i / parts * Codes::pitch + i % parts * 8, panel + i * 8, true);
+  const bfloat16* panel = packed + Index{step} * Sizes::panel;
+  for (int i = thread; i < Sizes::codes * parts; i += Sizes::threads) {
+    ptx::copy_async(Shared::codes(step) + i / parts * Sizes::pitch + i % parts * 8, panel + i * 8, true);
   }
-  for (int i = thread; i < Codes::codes / 4; i += Codes::threads) {
-    ptx::copy_async(Shared::starts(step) + i * 8, panel + Codes::codes * Codes::depth + i * 8, true);
+  for (int i = thread; i < Sizes::codes / 4; i += Sizes::threads) {
+    ptx::copy_async(Shared::starts(step) + i * 8, panel + Sizes::codes * Sizes::depth + i * 8, true);
   }
-  if constexpr (!Codes::thin) {
-    const Index first = Index{blockIdx.x} * Codes::rows;
-    const int before = step % Codes::chunks * Codes::depth;
-    if constexpr (C % 8 == 0) {  // then every row is aligned
-      for (int i = thread; i < Codes::rows * parts; i += Codes::threads) {
-        const int r = i / parts, c = i % parts * 8;
-        const bool exists = first + r < rows && before + c < C;
-        ptx::copy_async(Shared::z(step) + r * Codes::pitch + c, z + (exists ? (first + r) * C + before + c : 0),
-                        exists);
-      }
+}
+
+/// Starts to bring the chunk of z that step `step` needs there.
+template <Index C>
+__device__ __forceinline__ void copy_bfloat16_z(int step, Index rows, const bfloat16* z) {
+  using Sizes = NearestBfloat16Sizes<C>;
+  using Shared = NearestBfloat16Shared<C>;
+  constexpr int pack_size = thrust_detail::pack_size<bfloat16, C>;
+  constexpr int packs = Sizes::depth / pack_size;  // of a row
+  const Index first = Index{blockIdx.x} * Sizes::rows;
+  const int before = step % Sizes::chunks * Sizes::depth;
+  for (int i = static_cast<int>(threadIdx.x); i < Sizes::rows * packs; i += Sizes::threads) {
+    const int r = i / packs, c = i % packs * pack_size;
+    const bool exists = first + r < rows && before + c < C;
+    const bfloat16* const from = z + (exists ? (first + r) * C + before + c : 0);
+    bfloat16* const to = Shared::z(step) + r * Sizes::pitch + c;
+    if constexpr (pack_size > 1) {
+      ptx::copy_async(to, from, exists);
     } else {
-      for (int i = thread; i < Codes::rows * Codes::depth; i += Codes::threads) {
-        const int r = i / Codes::depth, c = i % Codes::depth;
-        const bool exists = first + r < rows && before + c < C;
-        Shared::z(step)[r * Codes::pitch + c] = exists ? z[(first + r) * C + before + c] : bfloat16(0.0F);
-      }
+      *to = exists ? *from : bfloat16(0.0F);
     }
   }
+}
+
+/// Both, as a group of copies.
+template <Index C>
+__device__ __forceinline__ void load_bfloat16_step(int step, Index rows, const bfloat16* z, const bfloat16* packed) {
+  copy_bfloat16_codes<C>(step, packed);
+  if constexpr (!NearestBfloat16Sizes<C>::thin) copy_bfloat16_z<C>(step, rows, z);
   ptx::commit_copies();
 }
 
-/// A lane's values of a row's z from column c on, from memory that need not be aligned.
+/// Two values of a row's z from column c on, from memory that need not be aligned.
 template <Index C>
 __device__ __forceinline__ std::uint32_t two_values(Index row, Index c, Index rows, const bfloat16* z) {
   const std::uint32_t low = row < rows && c < C ? z[row * C + c].bits : 0;
   const std::uint32_t high = row < rows && c + 1 < C ? z[row * C + c + 1].bits : 0;
   return high << 16 | low;
+}
+
+/// All of the warp's rows of z, where they are thin: fragments of sixteen columns each.
+template <Index C, int products>
+__device__ __forceinline__ void load_thin_z(std::uint32_t (&a)[products][2][4], Index rows, const bfloat16* z) {
+  using Tile = NearestBfloat16Tile<C>;
+  const Index first = Index{blockIdx.x} * NearestBfloat16Sizes<C>::rows;
+#pragma unroll
+  for (int k = 0; k < products; ++k) {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const int column = k * 16 + i % 4 / 2 * 8 + Tile::lane() % 4 * 2;
+      a[k][i / 4][i % 4] = two_values<C>(first + Tile::row(i / 4 * 2 + i % 2), column, rows, z);
+    }
+  }
 }
 
 /// Sixteen columns of the warp's rows from column k of this step's chunk on.
@@ -218,55 +250,47 @@ __device__ __forceinline__ void load_z(std::uint32_t (&a)[2][4], int step, int k
   const int row = static_cast<int>(threadIdx.x) / 32 * 32 + lane % 16;
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
-    ptx::load_matrices(a[m], Bfloat16Shared<C>::z(step) + (row + m * 16) * Bfloat16Codes<C>::pitch + k + lane / 16 * 8);
+    ptx::load_matrices(
+        a[m], NearestBfloat16Shared<C>::z(step) + (row + m * 16) * NearestBfloat16Sizes<C>::pitch + k + lane / 16 * 8);
   }
 }
 
-/// Block (x, y): rows from Bfloat16Codes<C>::rows * x on, part y of the tiles of codes.
+/// Block (x, y): rows from NearestBfloat16Sizes<C>::rows * x on, part y of the tiles of codes.
 template <Index C>
-__global__ void __launch_bounds__(Bfloat16Codes<C>::threads, Bfloat16Codes<C>::blocks_per_processor)
+__global__ void __launch_bounds__(NearestBfloat16Sizes<C>::threads, NearestBfloat16Sizes<C>::blocks_per_processor)
     nearest_bfloat16(Index rows, Index tiles, const bfloat16* z, const bfloat16* packed, NearestResult result) {
-  using Codes = Bfloat16Codes<C>;
-  using Tile = Bfloat16Tile<C>;
-  constexpr int products = Codes::depth / 16;  // of a chunk
-  const Index first = Index{blockIdx.x} * Codes::rows;
+  using Sizes = NearestBfloat16Sizes<C>;
+  using Tile = NearestBfloat16Tile<C>;
+  constexpr int products = Sizes::depth / 16;  // of a chunk
+  const Index first = Index{blockIdx.x} * Sizes::rows;
   const Index first_tile = tiles * blockIdx.y / gridDim.y;
-  const int steps = static_cast<int>(tiles * (blockIdx.y + 1) / gridDim.y - first_tile) * Codes::chunks;
-  packed += first_tile * Codes::chunks * Codes::panel;
+  const int steps = static_cast<int>(tiles * (blockIdx.y + 1) / gridDim.y - first_tile) * Sizes::chunks;
+  packed += first_tile * Sizes::chunks * Sizes::panel;
 
   Tile tile;
   tile.reset();
   load_bfloat16_step<C>(0, rows, z, packed);
-  std::uint32_t a[Codes::thin ? products : 1][2][4];  // of z: all of it, or sixteen columns
-  if constexpr (Codes::thin) {
-#pragma unroll
-    for (int k = 0; k < products; ++k) {
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        const int column = k * 16 + i % 4 / 2 * 8 + Tile::lane() % 4 * 2;
-        a[k][i / 4][i % 4] = two_values<C>(first + Tile::row(i / 4 * 2 + i % 2), column, rows, z);
-      }
-    }
-  }
+  std::uint32_t a[Sizes::thin ? products : 1][2][4];  // of z: all of it, or sixteen columns
+  if constexpr (Sizes::thin) load_thin_z<C>(a, rows, z);
   for (int step = 0; step < steps; ++step) {
     ptx::wait_for_copies<0>();
     __syncthreads();  // this step's values are there, and nobody reads the last one's any more
     if (step + 1 < steps) load_bfloat16_step<C>(step + 1, rows, z, packed);
 #pragma unroll
-    for (int code = 0; code < Codes::codes; code += Codes::codes_at_once) {
-      if (step % Codes::chunks == 0) tile.start(step, code);
+    for (int code = 0; code < Sizes::codes; code += Sizes::codes_at_once) {
+      if (step % Sizes::chunks == 0) tile.start(step, code);
 #pragma unroll
       for (int k = 0; k < products; ++k) {
-        if constexpr (!Codes::thin) load_z<C>(a[0], step, k * 16);
-        tile.add(step, code, k * 16, a[Codes::thin ? k : 0]);
+        if constexpr (!Sizes::thin) load_z<C>(a[0], step, k * 16);
+        tile.add(step, code, k * 16, a[Sizes::thin ? k : 0]);
       }
-      if ((step + 1) % Codes::chunks == 0) tile.keep_best((step / Codes::chunks * Codes::codes + code) / 32);
+      if ((step + 1) % Sizes::chunks == 0) tile.keep_best((step / Sizes::chunks * Sizes::codes + code) / 32);
     }
   }
 #pragma unroll
   for (int slot = 0; slot < 4; ++slot) {
     const Index row = first + Tile::row(slot);
-    const NearestCandidate found = join_lanes<4>(tile.found(slot, static_cast<Token>(first_tile * Codes::codes)));
+    const NearestCandidate found = join_lanes<4>(tile.found(slot, static_cast<Token>(first_tile * Sizes::codes)));
     if (threadIdx.x % 4 == 0 && row < rows) result.put(row, blockIdx.y, gridDim.y, found);
   }
 }

@@ -5,14 +5,17 @@
 // twice the instructions.
 #pragma once
 
+#include <tessera/backend/thrust/host_device.hpp>
 #include <tessera/backend/thrust/kernels/nearest_candidate.hpp>
+#include <tessera/backend/thrust/kernels/pack.hpp>
+#include <tessera/backend/thrust/kernels/ptx.hpp>
 
 namespace tessera::thrust_detail {
 
 /// What a block computes at a time: 128 rows x 64 codes, 8 x 8 a thread, so that four reads of shared memory (16 bytes
 /// each) feed 64 multiply-adds.
 template <Index C>
-struct FloatCodes {
+struct NearestFloatSizes {
   static constexpr int threads = 128;
   static constexpr int rows = 128;
   static constexpr int codes = 64;
@@ -47,31 +50,29 @@ struct FloatCodes {
   };
 };
 
-struct alignas(16) FourFloats {
-  float x[4];
-};
 /// Two times four values, the second `apart` from the first.
 __device__ __forceinline__ void load_eight(float (&x)[8], const float* shared, int apart) {
-  const FourFloats low = *reinterpret_cast<const FourFloats*>(shared);
-  const FourFloats high = *reinterpret_cast<const FourFloats*>(shared + apart);
+  float low[4], high[4];
+  load_pack(shared, low);
+  load_pack(shared + apart, high);
 #pragma unroll
-  for (int i = 0; i < 4; ++i) x[i] = low.x[i], x[4 + i] = high.x[i];
+  for (int i = 0; i < 4; ++i) x[i] = low[i], x[4 + i] = high[i];
 }
 
 /// A thread's part of a block's tile: eight lanes in a row have the same rows and different codes. All of it stays in
 /// registers as long as every loop over it is unrolled.
 template <Index C>
-struct FloatTile {
-  using Codes = FloatCodes<C>;
+struct NearestFloatTile {
+  using Sizes = NearestFloatSizes<C>;
   float sums[8][8];  // [rows, codes]
   float score[8], second[8];
   Token id[8];
 
   static __device__ __forceinline__ int row(int i) {
-    return static_cast<int>(threadIdx.x) / 8 * 4 + i / 4 * (Codes::rows / 2) + i % 4;
+    return static_cast<int>(threadIdx.x) / 8 * 4 + i / 4 * (Sizes::rows / 2) + i % 4;
   }
   static __device__ __forceinline__ int code(int j) {
-    return static_cast<int>(threadIdx.x) % 8 * 4 + j / 4 * (Codes::codes / 2) + j % 4;
+    return static_cast<int>(threadIdx.x) % 8 * 4 + j / 4 * (Sizes::codes / 2) + j % 4;
   }
 
   __device__ __forceinline__ void reset() {
@@ -81,7 +82,7 @@ struct FloatTile {
   /// The first values of the first chunk: a sum starts as its half norm.
   __device__ __forceinline__ void start(const float* z, const float* panel) {
     float half_norms[8];
-    load_eight(half_norms, panel + code(0), Codes::codes / 2);
+    load_eight(half_norms, panel + code(0), Sizes::codes / 2);
     load_values(0, z, panel);
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
@@ -99,7 +100,7 @@ struct FloatTile {
   }
   /// A thread's codes come in the order of their ids: of equal scores the first stays.
   __device__ __forceinline__ void keep_best(Index tile) {
-    const Token first = static_cast<Token>(tile * Codes::codes) + code(0);
+    const Token first = static_cast<Token>(tile * Sizes::codes) + code(0);
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
 #pragma unroll
@@ -115,59 +116,60 @@ struct FloatTile {
   float values[8], code_values[8];
 
   __device__ __forceinline__ void load_values(int c, const float* z, const float* panel) {
-    load_eight(values, z + c * Codes::pitch + row(0), Codes::rows / 2);
-    load_eight(code_values, panel + (1 + c) * Codes::codes + code(0), Codes::codes / 2);
+    load_eight(values, z + c * Sizes::pitch + row(0), Sizes::rows / 2);
+    load_eight(code_values, panel + (1 + c) * Sizes::codes + code(0), Sizes::codes / 2);
   }
 };
 
 /// Starts to bring panel `step` of the block's codes, and the chunk of z that it needs, to shared memory.
 template <Index C>
 __device__ __forceinline__ void load_float_step(int step, Index rows, const float* z, const float* packed) {
-  using Codes = FloatCodes<C>;
-  float* codes = reinterpret_cast<float*>(ptx::shared_memory()) + step % 2 * Codes::panel;
-  for (int i = static_cast<int>(threadIdx.x) * 4; i < Codes::panel; i += Codes::threads * 4) {
-    ptx::copy_async(codes + i, packed + Index{step} * Codes::panel + i, true);
+  using Sizes = NearestFloatSizes<C>;
+  float* codes = reinterpret_cast<float*>(ptx::shared_memory()) + step % 2 * Sizes::panel;
+  for (int i = static_cast<int>(threadIdx.x) * 4; i < Sizes::panel; i += Sizes::threads * 4) {
+    ptx::copy_async(codes + i, packed + Index{step} * Sizes::panel + i, true);
   }
   ptx::commit_copies();
-  if (Codes::chunks <= 2 && step >= Codes::chunks) return;  // all of z is there
-  float* z_chunk = reinterpret_cast<float*>(ptx::shared_memory()) + 2 * Codes::panel +
-                   step % Codes::z_chunks * (Codes::depth * Codes::pitch);
-  const Index first = Index{blockIdx.x} * Codes::rows;
-  const int before = step % Codes::chunks * Codes::depth;
-  for (int i = static_cast<int>(threadIdx.x); i < Codes::rows * Codes::depth; i += Codes::threads) {
-    const int r = i / Codes::depth, c = i % Codes::depth;
+  if (Sizes::chunks <= 2 && step >= Sizes::chunks) return;  // all of z is there
+  float* z_chunk = reinterpret_cast<float*>(ptx::shared_memory()) + 2 * Sizes::panel +
+                   step % Sizes::z_chunks * (Sizes::depth * Sizes::pitch);
+  const Index first = Index{blockIdx.x} * Sizes::rows;
+  const int before = step % Sizes::chunks * Sizes::depth;
+  for (int i = static_cast<int>(threadIdx.x); i < Sizes::rows * Sizes::depth; i += Sizes::threads) {
+    const int r = i / Sizes::depth, c = i % Sizes::depth;
     const bool exists = first + r < rows && before + c < C;
-    z_chunk[c * Codes::pitch + r] = exists ? z[(first + r) * C + before + c] : 0.0F;
+    z_chunk[c * Sizes::pitch + r] = exists ? z[(first + r) * C + before + c] : 0.0F;
   }
 }
 
 /// Block (x, y): rows from 128 x on, part y of the tiles of codes.
 template <Index C>
-__global__ void __launch_bounds__(FloatCodes<C>::threads, FloatCodes<C>::blocks_per_processor)
+__global__ void __launch_bounds__(NearestFloatSizes<C>::threads, NearestFloatSizes<C>::blocks_per_processor)
     nearest_float(Index rows, Index tiles, const float* z, const float* packed, NearestResult result) {
-  using Codes = FloatCodes<C>;
+  using Sizes = NearestFloatSizes<C>;
   const Index first_tile = tiles * blockIdx.y / gridDim.y;
-  const int steps = static_cast<int>(tiles * (blockIdx.y + 1) / gridDim.y - first_tile) * Codes::chunks;
-  packed += first_tile * Codes::chunks * Codes::panel;
+  const int steps = static_cast<int>(tiles * (blockIdx.y + 1) / gridDim.y - first_tile) * Sizes::chunks;
+  packed += first_tile * Sizes::chunks * Sizes::panel;
   const float* shared = reinterpret_cast<const float*>(ptx::shared_memory());
 
-  FloatTile<C> tile;
+  NearestFloatTile<C> tile;
   tile.reset();
   load_float_step<C>(0, rows, z, packed);
   for (int step = 0; step < steps; ++step) {
     ptx::wait_for_copies<0>();
     __syncthreads();  // this step's values are there, and nobody reads the last one's any more
     if (step + 1 < steps) load_float_step<C>(step + 1, rows, z, packed);
-    const float* panel = shared + step % 2 * Codes::panel;
-    const float* z_chunk = shared + 2 * Codes::panel + step % Codes::z_chunks * (Codes::depth * Codes::pitch);
-    const bool is_first = step % Codes::chunks == 0;
+    const float* panel = shared + step % 2 * Sizes::panel;
+    const float* z_chunk = shared + 2 * Sizes::panel + step % Sizes::z_chunks * (Sizes::depth * Sizes::pitch);
+    const bool is_first = step % Sizes::chunks == 0;
     if (is_first) tile.start(z_chunk, panel);
-    for (int c = is_first ? 1 : 0; c < Codes::depth; ++c) tile.add(c, z_chunk, panel);
-    if ((step + 1) % Codes::chunks == 0) tile.keep_best(first_tile + step / Codes::chunks);
+#pragma unroll 2  // the next reads while these multiply; not tuned on a GPU
+    for (int c = is_first ? 1 : 0; c < Sizes::depth; ++c) tile.add(c, z_chunk, panel);
+    if ((step + 1) % Sizes::chunks == 0) tile.keep_best(first_tile + step / Sizes::chunks);
   }
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    const Index row = Index{blockIdx.x} * Codes::rows + tile.row(i);
+    const Index row = Index{blockIdx.x} * Sizes::rows + tile.row(i);
     const NearestCandidate found = join_lanes<8>({tile.score[i], tile.second[i], tile.id[i]});
     if (threadIdx.x % 8 == 0 && row < rows) result.put(row, blockIdx.y, gridDim.y, found);
   }
