@@ -17,16 +17,16 @@
 namespace tessera::thrust_detail {
 
 /// What a block computes at a time. A warp has 32 rows. Up to 64 values a code its rows stay in registers; beyond, both
-/// operands come through shared memory, and larger tiles read each less often.
+/// operands come through shared memory, of which the smaller GPUs (sm_86, sm_89) give a block 99 KB.
 template <Index C>
 struct NearestBfloat16Sizes {
   static constexpr bool thin = C <= 64;
-  static constexpr int warps = thin ? 4 : 8;
+  static constexpr int warps = 4;
   static constexpr int threads = warps * 32;
-  static constexpr int blocks_per_processor = C <= 32 ? 4 : thin ? 3 : 1;  // 128, 168 or 255 registers a thread
+  static constexpr int blocks_per_processor = C <= 32 ? 4 : thin ? 3 : 2;  // 128, 168 or 255 registers a thread
   static constexpr int rows = warps * 32;
-  static constexpr int codes = thin ? 64 : 128;
-  static constexpr int codes_at_once = thin ? 32 : 128;  // whose sums a warp has in registers
+  static constexpr int codes = 64;
+  static constexpr int codes_at_once = thin ? 32 : 64;  // whose sums a warp has in registers
   static constexpr int chunks = static_cast<int>((C + 63) / 64);
   static constexpr int depth = static_cast<int>((C + chunks * 16 - 1) / (chunks * 16)) * 16;  // values in a chunk
   static constexpr int panel = codes * (depth + 2);
@@ -35,6 +35,7 @@ struct NearestBfloat16Sizes {
   static constexpr int shared_z = thin ? 0 : rows * pitch;
   static constexpr int kept = threads * 4 * 8;
   static constexpr std::size_t shared_bytes = 2 * (shared_panel + shared_z) * sizeof(bfloat16) + kept * sizeof(float);
+  static_assert(shared_bytes <= 99 << 10);
 
   static constexpr Index packed_size(Index K) { return ceil_div(K, codes) * chunks * panel; }
 
