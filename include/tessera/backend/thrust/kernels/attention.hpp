@@ -3,9 +3,13 @@
 
 #include <type_traits>
 
+#include <tessera/backend/operations.hpp>
+#include <tessera/backend/thrust/attention.hpp>
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
 #include <tessera/backend/thrust/kernels/attention_row_dots.hpp>
 #include <tessera/backend/thrust/kernels/float_attention.hpp>
 #include <tessera/backend/thrust/kernels/float_attention_gradient.hpp>
+#include <tessera/backend/thrust/kernels/grid.hpp>
 #include <tessera/backend/thrust/kernels/tensor_attention.hpp>
 #include <tessera/backend/thrust/kernels/tensor_attention_gradient.hpp>
 
@@ -71,8 +75,7 @@ struct KernelAttentionOps {
   template <class... Parameters, class... Arguments>
   static void start(void (*kernel)(Parameters...), Index blocks, int shared_bytes, const Arguments&... arguments) {
     if (blocks == 0) return;
-    System::run(kernel, dim3{static_cast<unsigned>(blocks), 1, 1}, attention_threads,
-                static_cast<std::size_t>(shared_bytes), arguments...);
+    System::run(kernel, grid_of(blocks), attention_threads, static_cast<std::size_t>(shared_bytes), arguments...);
   }
 };
 

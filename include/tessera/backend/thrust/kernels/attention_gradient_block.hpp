@@ -8,7 +8,9 @@
 // In both, s has the owned rows down, as the sums want it.
 #pragma once
 
-#include <tessera/backend/thrust/kernels/head_tile.hpp>
+#include <tessera/backend/operations.hpp>
+#include <tessera/backend/thrust/attention.hpp>
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
 
 namespace tessera::thrust_detail {
 
@@ -41,8 +43,8 @@ struct AttentionGradientBlock {
       : q_rows(a.q_rows) {
     const HeadBlock<D, heads> at(block, own_keys ? a.kv_rows : a.q_rows, own_rows);
     const AttentionRows<D, heads> rows{a.q_rows, a.kv_rows};
-    const Index query = rows.query(at.image, 0, at.head), key = rows.key(at.image, 0, at.head);
-    const Index row = rows.log_sum_exp(at.image, 0, at.head);
+    const Index query = rows.query(at.image, 0, at.first_column), key = rows.key(at.image, 0, at.first_column);
+    const Index row = rows.log_sum_exp(at.image, 0, at.first_column);
     const RowPair<S> queries{a.q + query, a.dy + query, D, a.q_rows};
     const RowPair<S> keys{a.kv + key, a.kv + key + D, 2 * D, a.kv_rows};
     own = own_keys ? keys : queries;

@@ -2,7 +2,10 @@
 // two gradient kernels (Dao et al. 2022, arXiv:2205.14135, appendix B.2).
 #pragma once
 
-#include <tessera/backend/thrust/kernels/head_tile.hpp>
+#include <tessera/backend/operations.hpp>
+#include <tessera/backend/thrust/attention.hpp>
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
+#include <tessera/backend/thrust/kernels/pack.hpp>
 
 namespace tessera::thrust_detail {
 
@@ -14,17 +17,17 @@ __global__ void __launch_bounds__(attention_threads)
     attention_row_dots(Index count, Index q_rows, const S* dy, const S* y, Wide<S>* dots) {
   using Rows = AttentionRows<D, heads>;
   constexpr int lanes = row_dots_lanes;
-  constexpr int piece = pack_size<S, D / heads>;
+  constexpr int pack_size = thrust_detail::pack_size<S, D / heads>;
   const Index i = (static_cast<Index>(blockIdx.x) * attention_threads + threadIdx.x) / lanes;  // [batch, heads, q_rows]
   const int lane = static_cast<int>(threadIdx.x) % lanes;
   float sum = 0;
   if (i < count) {
     const Index row = Rows{q_rows, 0}.query(Rows::image(i, q_rows), i % q_rows, Rows::head(i, q_rows));
-    for (int c = lane * piece; c < static_cast<int>(Rows::width); c += lanes * piece) {
-      float a[piece], b[piece];
+    for (int c = lane * pack_size; c < static_cast<int>(Rows::width); c += lanes * pack_size) {
+      float a[pack_size], b[pack_size];
       load_pack(dy + row + c, a);
       load_pack(y + row + c, b);
-      for (int j = 0; j < piece; ++j) sum = fmaf(a[j], b[j], sum);
+      for (int j = 0; j < pack_size; ++j) sum = fmaf(a[j], b[j], sum);
     }
   }
   for (int step = lanes / 2; step > 0; step /= 2) sum += __shfl_xor_sync(~0U, sum, step);

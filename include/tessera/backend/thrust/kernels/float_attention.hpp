@@ -2,7 +2,10 @@
 // (2023, arXiv:2307.08691, algorithm 1), products on the ordinary cores. A query's bits depend on no other query.
 #pragma once
 
+#include <tessera/backend/thrust/host_device.hpp>
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
 #include <tessera/backend/thrust/kernels/float_products.hpp>
+#include <tessera/backend/thrust/kernels/ptx.hpp>
 
 namespace tessera::thrust_detail {
 
@@ -14,14 +17,13 @@ struct FloatAttention {
   static constexpr int rows = padded <= 128 ? 8 : 4;
   static constexpr int others = padded <= 64 ? 4 : 2;
   /// Blocks that an SM's registers shall last for.
-  static constexpr int blocks = padded <= 64 ? 3 : 1;
+  static constexpr int blocks_per_processor = padded <= 64 ? 3 : 1;
   using Products = FloatProducts<D, heads, rows, others>;
   static constexpr int block_rows = Products::own_rows, keys = Products::tile, columns = Products::columns;
 
   static constexpr int q_size = block_rows * Products::stride;
   /// Weights lie where the keys were.
-  static constexpr int larger_of(int a, int b) { return a < b ? b : a; }
-  static constexpr int k_size = larger_of(keys * Products::stride, block_rows* Products::weight_stride);
+  static constexpr int k_size = static_cast<int>(larger(keys * Products::stride, block_rows* Products::weight_stride));
   static constexpr int shared_bytes = (q_size + k_size + keys * Products::stride) * static_cast<int>(sizeof(float));
   static_assert(shared_bytes <= attention_shared_bytes);
 
@@ -92,7 +94,7 @@ struct FloatQueries {
 };
 
 template <Index D, Index heads>
-__global__ void __launch_bounds__(attention_threads, (FloatAttention<D, heads>::blocks))
+__global__ void __launch_bounds__(attention_threads, (FloatAttention<D, heads>::blocks_per_processor))
     float_attention(AttentionArrays<float> a) {
   using Sizes = FloatAttention<D, heads>;
   using Products = typename Sizes::Products;
@@ -100,22 +102,19 @@ __global__ void __launch_bounds__(attention_threads, (FloatAttention<D, heads>::
   auto* const q_tile = reinterpret_cast<float*>(ptx::shared_memory());
   float* const k_tile = q_tile + Sizes::q_size;
   float* const v_tile = k_tile + Sizes::k_size;
-  const HeadBlock<D, heads> block(blockIdx.x, a.q_rows, Sizes::block_rows);
-  const AttentionRows<D, heads> rows{a.q_rows, a.kv_rows};
-  const Index first_query = rows.query(block.image, block.first, block.head);
-  const int queries = rows_left(a.q_rows, block.first, Sizes::block_rows);
-  const float* const k = a.kv + rows.key(block.image, 0, block.head);
-  const bool working = static_cast<int>(threadIdx.x) / 32 * Products::warp_rows < queries;  // else the warp only loads
+  const AttentionBlock<float, D, heads> block(a, blockIdx.x, Sizes::block_rows);
+  const bool working =
+      static_cast<int>(threadIdx.x) / 32 * Products::warp_rows < block.queries;  // else the warp only loads
 
-  Tile::template load<Sizes::block_rows>(q_tile, a.q + first_query, D, queries);
+  Tile::template load<Sizes::block_rows>(q_tile, block.q, D, block.queries);
   FloatQueries<Sizes> mine;
   mine.start();
-  for (Index first = 0; first < a.kv_rows; first += Sizes::keys) {
-    const int keys = rows_left(a.kv_rows, first, Sizes::keys);
+  for (Index first = 0; first < block.keys.rows; first += Sizes::keys) {
+    const int keys = rows_left(block.keys.rows, first, Sizes::keys);
     float weights[Sizes::rows][Sizes::others];
-    Tile::template load<Sizes::keys>(k_tile, k + first * 2 * D, 2 * D, keys);
+    Tile::template load<Sizes::keys>(k_tile, block.keys.one + first * block.keys.pitch, block.keys.pitch, keys);
     ptx::commit_copies();
-    Tile::template load<Sizes::keys>(v_tile, k + first * 2 * D + D, 2 * D, keys);
+    Tile::template load<Sizes::keys>(v_tile, block.keys.two + first * block.keys.pitch, block.keys.pitch, keys);
     ptx::commit_copies();
     ptx::wait_for_copies<1>();
     __syncthreads();  // queries and keys are there
@@ -131,9 +130,7 @@ __global__ void __launch_bounds__(attention_threads, (FloatAttention<D, heads>::
     __syncthreads();  // nobody reads them any more
   }
   if (!working) return;
-  float* const log_sum_exp =
-      a.log_sum_exp == nullptr ? nullptr : a.log_sum_exp + rows.log_sum_exp(block.image, block.first, block.head);
-  mine.finish(a.y + first_query, D, log_sum_exp, queries);
+  mine.finish(block.y, D, block.log_sum_exp, block.queries);
 }
 
 }  // namespace tessera::thrust_detail

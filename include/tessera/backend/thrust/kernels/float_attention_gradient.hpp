@@ -1,13 +1,16 @@
 // The gradients of attention in float32: no product is rounded to less, exp is the library's.
 #pragma once
 
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
 #include <tessera/backend/thrust/kernels/attention_gradient_block.hpp>
 #include <tessera/backend/thrust/kernels/float_products.hpp>
+#include <tessera/backend/thrust/kernels/ptx.hpp>
 
 namespace tessera::thrust_detail {
 
-template <Index D, Index heads, bool own_keys>
+template <Index D, Index heads, bool of_keys>
 struct FloatAttentionGradient {
+  static constexpr bool own_keys = of_keys;
   using Block = AttentionGradientBlock<float, D, heads, own_keys>;
   static constexpr int padded = HeadTile<float, D, heads>::padded;
   static constexpr float scale = attention_scale(D / heads);
@@ -34,7 +37,7 @@ struct FloatAttentionGradient {
 };
 
 /// The products of own and other rows become p and ds.
-template <class Sizes, bool own_keys>
+template <class Sizes>
 __device__ inline void weigh_slopes(float (&p)[Sizes::rows][Sizes::others], float (&ds)[Sizes::rows][Sizes::others],
                                     const QueryStatistics* statistics, int present) {
   using Products = typename Sizes::Products;
@@ -43,7 +46,7 @@ __device__ inline void weigh_slopes(float (&p)[Sizes::rows][Sizes::others], floa
 #pragma unroll
     for (int j = 0; j < Sizes::others; ++j) {
       const int other = Products::other(j);
-      const QueryStatistics query = statistics[own_keys ? other : Products::row(i)];
+      const QueryStatistics query = statistics[Sizes::own_keys ? other : Products::row(i)];
       p[i][j] = other < present ? expf(p[i][j] * Sizes::scale - query.log_sum_exp) : 0;
       ds[i][j] = p[i][j] * (ds[i][j] - query.dy_y) * Sizes::scale;
     }
@@ -79,7 +82,7 @@ __global__ void __launch_bounds__(attention_threads) float_attention_gradient(At
       float p[Sizes::rows][Sizes::others], ds[Sizes::rows][Sizes::others];
       Products::multiply(p, own, other);
       Products::multiply(ds, own + Products::own_rows * Products::stride, other_two);
-      weigh_slopes<Sizes, own_keys>(p, ds, statistics, rows_left(block.other.rows, first, Products::tile));
+      weigh_slopes<Sizes>(p, ds, statistics, rows_left(block.other.rows, first, Products::tile));
       if constexpr (own_keys) {
         Products::store_weights(p, weights);
         __syncwarp();

@@ -6,7 +6,9 @@
 // lanes read either one address or, tiles' rows being an odd number of packs apart, different banks.
 #pragma once
 
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
 #include <tessera/backend/thrust/kernels/head_tile.hpp>
+#include <tessera/backend/thrust/kernels/pack.hpp>
 
 namespace tessera::thrust_detail {
 
@@ -22,7 +24,7 @@ struct FloatProducts {
   static constexpr int weight_stride = tile + 4;
   /// Columns of a weighted sum that a thread makes: where they come out even, four that one load brings.
   static constexpr int columns = Tile::padded / 16;
-  static constexpr int piece = columns % 4 == 0 ? 4 : 1;
+  static constexpr int pack_size = columns % 4 == 0 ? 4 : 1;
 
   __device__ static int lane() { return static_cast<int>(threadIdx.x) % 16; }
   /// Of the block's rows, this thread's i-th.
@@ -32,7 +34,7 @@ struct FloatProducts {
   /// Of a tile's rows, which are a product's columns, this thread's j-th.
   __device__ static int other(int j) { return lane() + 16 * j; }
   /// Of a head's columns, this thread's c-th.
-  __device__ static int column(int c) { return c / piece * 16 * piece + lane() * piece + c % piece; }
+  __device__ static int column(int c) { return c / pack_size * 16 * pack_size + lane() * pack_size + c % pack_size; }
 
   /// products = own other^T
   __device__ static void multiply(float (&products)[rows][others], const float* own, const float* other_tile) {
@@ -75,13 +77,13 @@ struct FloatProducts {
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
 #pragma unroll
-        for (int c = 0; c < columns; c += piece) {
-          float right[piece];
+        for (int c = 0; c < columns; c += pack_size) {
+          float right[pack_size];
           load_pack(other_tile + (k + e) * stride + column(c), right);
 #pragma unroll
           for (int i = 0; i < rows; ++i) {
 #pragma unroll
-            for (int p = 0; p < piece; ++p) sums[i][c + p] = fmaf(left[i][e], right[p], sums[i][c + p]);
+            for (int p = 0; p < pack_size; ++p) sums[i][c + p] = fmaf(left[i][e], right[p], sums[i][c + p]);
           }
         }
       }
@@ -91,11 +93,11 @@ struct FloatProducts {
   /// Writes a thread's values of one row; sixteen lanes write neighbours.
   __device__ static void store_row(const float (&values)[columns], float* to) {
 #pragma unroll
-    for (int c = 0; c < columns; c += piece) {
+    for (int c = 0; c < columns; c += pack_size) {
       if constexpr (Tile::width % 64 == 0) {
         store_pack({values[c], values[c + 1], values[c + 2], values[c + 3]}, to + column(c));
       } else {
-        for (int p = 0; p < piece; ++p) {
+        for (int p = 0; p < pack_size; ++p) {
           if (column(c + p) < Tile::width) to[column(c + p)] = values[c + p];
         }
       }

@@ -6,7 +6,10 @@
 // and what four lanes hold of a row is added in one order wherever the row lies.
 #pragma once
 
+#include <tessera/backend/thrust/bfloat16.hpp>
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
 #include <tessera/backend/thrust/kernels/head_tile.hpp>
+#include <tessera/backend/thrust/kernels/ptx.hpp>
 #include <tessera/backend/thrust/kernels/tensor_fragments.hpp>
 
 namespace tessera::thrust_detail {
@@ -16,8 +19,8 @@ struct TensorAttention {
   using Tile = HeadTile<bfloat16, D, heads>;
   static constexpr int padded = Tile::padded, stride = Tile::stride;
   /// Rows of 16 queries a warp: two where the registers last (width 64: 64 for y, 64 for weights, 32 for q), because
-  /// each fragment of k or v then feeds four products instead of two, and at two shared memory is as busy as the tensor
-  /// cores.
+  /// each fragment of k or v then feeds four products instead of two. At two, counted and not measured, shared memory
+  /// is as busy as the tensor cores.
   static constexpr int row_tiles = padded <= 64 ? 2 : 1;
   static constexpr int warp_queries = 16 * row_tiles;
   static constexpr int block_rows = attention_threads / 32 * warp_queries;
@@ -88,7 +91,7 @@ struct WarpQueries {
         const int row = m * 16 + half * 8 + lane / 4;
         if (log_sum_exp != nullptr && lane % 4 == 0 && row < present) {
           // (largest * factor) as `weigh` rounded it
-          log_sum_exp[row] = fmaf(largest[m][half] * (Sizes::scale * log2_e), log_2, logf(total));
+          log_sum_exp[row] = fmaf(largest[m][half] * (Sizes::scale * log2_e), ln_2, logf(total));
         }
       }
 #pragma unroll
@@ -182,28 +185,24 @@ __global__ void __launch_bounds__(attention_threads) tensor_attention(AttentionA
   using Sizes = TensorAttention<D, heads>;
   using Tile = typename Sizes::Tile;
   auto* const shared = reinterpret_cast<bfloat16*>(ptx::shared_memory());
-  const HeadBlock<D, heads> block(blockIdx.x, a.q_rows, Sizes::block_rows);
-  const AttentionRows<D, heads> rows{a.q_rows, a.kv_rows};
-  const Index first_query = rows.query(block.image, block.first, block.head);
-  const int queries = rows_left(a.q_rows, block.first, Sizes::block_rows);
-  const bfloat16* const k = a.kv + rows.key(block.image, 0, block.head);
-  const RowPair<bfloat16> keys{k, k + D, 2 * D, a.kv_rows};
+  const AttentionBlock<bfloat16, D, heads> block(a, blockIdx.x, Sizes::block_rows);
 
-  Tile::template load<Sizes::block_rows>(shared + Sizes::query_tile, a.q + first_query, D, queries);
-  Tile::template load_pair<Sizes::keys>(shared, keys, 0);
+  Tile::template load<Sizes::block_rows>(shared + Sizes::query_tile, block.q, D, block.queries);
+  Tile::template load_pair<Sizes::keys>(shared, block.keys, 0);
   ptx::wait_for_copies<0>();
   __syncthreads();
   const int warp_row = static_cast<int>(threadIdx.x) / 32 * Sizes::warp_queries;
-  const bool working = warp_row < queries;  // else the warp only loads
+  const bool working = warp_row < block.queries;  // else the warp only loads
   WarpQueries<Sizes> mine;
   mine.start(shared + Sizes::query_tile + warp_row * Sizes::stride);
   if constexpr (Sizes::kept) __syncthreads();  // the queries' stage is free
 
   bfloat16 *stage = shared, *next_stage = shared + Sizes::stage;
-  for (Index first = 0; first < a.kv_rows; first += Sizes::keys) {
+  for (Index first = 0; first < block.keys.rows; first += Sizes::keys) {
     const Index next = first + Sizes::keys;
-    if (next < a.kv_rows) Tile::template load_pair<Sizes::keys>(next_stage, keys, next);
-    if (working) mine.add_keys(stage, stage + Sizes::keys * Sizes::stride, rows_left(a.kv_rows, first, Sizes::keys));
+    if (next < block.keys.rows) Tile::template load_pair<Sizes::keys>(next_stage, block.keys, next);
+    if (working)
+      mine.add_keys(stage, stage + Sizes::keys * Sizes::stride, rows_left(block.keys.rows, first, Sizes::keys));
     ptx::wait_for_copies<0>();
     __syncthreads();  // the next stage is there, and this one free
     bfloat16* const used = stage;
@@ -212,13 +211,11 @@ __global__ void __launch_bounds__(attention_threads) tensor_attention(AttentionA
   }
 
   if (working) {
-    float* const log_sum_exp = a.log_sum_exp == nullptr
-                                   ? nullptr
-                                   : a.log_sum_exp + rows.log_sum_exp(block.image, block.first + warp_row, block.head);
-    mine.finish(shared + warp_row * Sizes::stride, log_sum_exp, queries - warp_row);
+    float* const log_sum_exp = block.log_sum_exp == nullptr ? nullptr : block.log_sum_exp + warp_row;
+    mine.finish(shared + warp_row * Sizes::stride, log_sum_exp, block.queries - warp_row);
   }
   __syncthreads();
-  Tile::template store<Sizes::block_rows, Sizes::padded>(shared, 0, a.y + first_query, D, queries);
+  Tile::template store<Sizes::block_rows, Sizes::padded>(shared, 0, block.y, D, block.queries);
 }
 
 }  // namespace tessera::thrust_detail

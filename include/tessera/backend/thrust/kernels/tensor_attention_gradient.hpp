@@ -2,7 +2,11 @@
 // and ds stay in registers: what a product leaves is the next one's left factor.
 #pragma once
 
+#include <tessera/backend/thrust/bfloat16.hpp>
+#include <tessera/backend/thrust/kernels/attention_block.hpp>
 #include <tessera/backend/thrust/kernels/attention_gradient_block.hpp>
+#include <tessera/backend/thrust/kernels/head_tile.hpp>
+#include <tessera/backend/thrust/kernels/ptx.hpp>
 #include <tessera/backend/thrust/kernels/tensor_fragments.hpp>
 
 namespace tessera::thrust_detail {
@@ -20,7 +24,7 @@ struct TensorAttentionGradient {
   /// leave the 255 registers of a thread no room.
   static constexpr bool kept = padded <= 96;
   /// Blocks that an SM's registers shall last for: a thread may have 168 of them, or 128.
-  static constexpr int blocks = padded > 64 ? 1 : own_keys ? 3 : 4;
+  static constexpr int blocks_per_processor = padded > 64 ? 1 : own_keys ? 3 : 4;
   /// The sums of wide keys do not last in registers: a block makes a slice of their columns.
   static constexpr int slices = own_keys && padded > 128 ? 2 : 1;
   static constexpr int slice = (padded / slices + 15) / 16 * 16;
@@ -52,7 +56,12 @@ struct WarpGradient {
   float sums_two[Sizes::own_keys ? column_groups : 1][4];  // of p other.two
   QueryStatistics own[Sizes::own_keys ? 1 : 2];            // of the lane's two rows, where they are queries
 
-  __device__ void start(const bfloat16* own_tile) {
+  /// first: the warp's first row.
+  __device__ void start(const bfloat16* own_tile, const typename Sizes::Block& block, Index first) {
+    if constexpr (!Sizes::own_keys) {
+      const Index row = first + static_cast<int>(threadIdx.x) % 32 / 4;
+      for (int half = 0; half < 2; ++half) own[half] = block.statistics(row + half * 8, log2_e);
+    }
     one.start(own_tile);
     two.start(own_tile + Sizes::block_rows * stride);
     for (int c = 0; c < column_groups; ++c) {
@@ -137,7 +146,8 @@ struct WarpGradient {
 };
 
 template <Index D, Index heads, bool own_keys>
-__global__ void __launch_bounds__(attention_threads, (TensorAttentionGradient<D, heads, own_keys>::blocks))
+__global__ void __launch_bounds__(attention_threads,
+                                  (TensorAttentionGradient<D, heads, own_keys>::blocks_per_processor))
     tensor_attention_gradient(AttentionGradientArrays<bfloat16> a) {
   using Sizes = TensorAttentionGradient<D, heads, own_keys>;
   using Tile = typename Sizes::Tile;
@@ -157,11 +167,7 @@ __global__ void __launch_bounds__(attention_threads, (TensorAttentionGradient<D,
   const int warp_row = thread / 32 * 16;
   const bool working = warp_row < present;  // else the warp only loads
   WarpGradient<Sizes> mine;
-  if (working) mine.start(shared + Sizes::own_tile + warp_row * Sizes::stride);
-  if constexpr (!own_keys) {
-    const Index row = block.first + warp_row + thread % 32 / 4;
-    for (int half = 0; half < 2; ++half) mine.own[half] = block.statistics(row + half * 8, log2_e);
-  }
+  if (working) mine.start(shared + Sizes::own_tile + warp_row * Sizes::stride, block, block.first + warp_row);
   if constexpr (Sizes::kept) __syncthreads();  // the owned rows' stage is free
 
   int stage = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include <tessera/backend/thrust/bfloat16.hpp>
 #include <tessera/backend/thrust/kernels/ptx.hpp>
 
 namespace tessera::thrust_detail {
