@@ -22,9 +22,10 @@ struct FloatAttention {
   static constexpr int block_rows = Products::own_rows, keys = Products::tile, columns = Products::columns;
 
   static constexpr int q_size = block_rows * Products::stride;
-  /// Weights lie where the keys were.
-  static constexpr int k_size = static_cast<int>(larger(keys * Products::stride, block_rows* Products::weight_stride));
-  static constexpr int shared_bytes = (q_size + k_size + keys * Products::stride) * static_cast<int>(sizeof(float));
+  static constexpr int v_size = keys * Products::stride;
+  static constexpr int weights_size = block_rows * Products::weight_stride;
+  static constexpr int k_size = static_cast<int>(larger(v_size, weights_size));  // weights lie where the keys were
+  static constexpr int shared_bytes = (q_size + k_size + v_size) * static_cast<int>(sizeof(float));
   static_assert(shared_bytes <= attention_shared_bytes);
 
   static constexpr int slices = 1;
