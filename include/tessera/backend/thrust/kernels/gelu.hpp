@@ -2,6 +2,7 @@
 // as little more than memory's speed is asked of them.
 #pragma once
 
+#include <tessera/backend/thrust/kernels/grid.hpp>
 #include <tessera/backend/thrust/kernels/pack.hpp>
 #include <tessera/backend/thrust/linear.hpp>
 
@@ -69,8 +70,7 @@ struct Gelu {
   static void start(Kernel* kernel, Index rows, Arguments... arguments) {
     const Index packs = rows * columns / size;
     if (packs == 0) return;
-    System::run(kernel, dim3{static_cast<unsigned>(ceil_div(packs, gelu_threads)), 1, 1}, gelu_threads, 0, packs,
-                arguments...);
+    System::run(kernel, grid_of(ceil_div(packs, gelu_threads)), gelu_threads, 0, packs, arguments...);
   }
 };
 
