@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <tessera/core/layout.hpp>
+#include <tessera/core/parallel.hpp>
 #include <tessera/core/random.hpp>
 
 namespace tessera {
@@ -50,10 +51,11 @@ inline void initialize_parameter(const Parameter& parameter, View<float> values,
 
 /// Fills a whole zeroed parameter buffer; each tensor's values depend on seed and its place in the list alone.
 inline void initialize(const std::vector<Parameter>& parameters, View<float> buffer, std::uint64_t seed) {
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Parameter& p = parameters[i];
-    initialize_parameter(p, slice(buffer, p.offset, p.dims.count()), Random(seed, 0x9A3A, i));
-  }
+  parallel_for(static_cast<Index>(parameters.size()), [&](Index i) {
+    const Parameter& p = parameters[static_cast<std::size_t>(i)];
+    initialize_parameter(p, slice(buffer, p.offset, p.dims.count()),
+                         Random(seed, 0x9A3A, static_cast<std::uint64_t>(i)));
+  });
 }
 
 }  // namespace tessera
