@@ -149,9 +149,3 @@ TEST_CASE("AnyTrainer: the image that a saved model carries has the tokens of th
   CHECK(saved_ids(&preset) == own);
   CHECK(saved_ids(&other) == none);
 }
-
-TEST_CASE("Tokenizer: wrong sizes are refused") {
-  const std::vector<float> weights(5);
-  CHECK(contains(error_line([&] { (void)Tokenizer<presets::one_token>(View<const float>(weights)); }), "5 parameters"));
-  CHECK(contains(error_line([&] { (void)Tokenizer<presets::one_token>::random(1, 0); }), "batch 0"));
-}

@@ -1,15 +1,7 @@
 #include <check/golden_models.hpp>
 
-#include <tessera/backend/reference/reference.hpp>
+#include <backend/tested.hpp>
 
-using namespace tessera;
-
-TEST_CASE("golden models: reference<double>") {
-  testing::check_golden_models<reference<double>>();
-}
-TEST_CASE("golden models: reference<float>") {
-  testing::check_golden_models<reference<float>>();
-}
-TEST_CASE("golden models: cpu") {
-  testing::check_golden_models<cpu>();
+TEST_CASE("golden models") {
+  tessera::testing::check_golden_models<tessera::testing::Tested>();
 }

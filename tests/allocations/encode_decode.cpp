@@ -6,6 +6,8 @@
 #include <new>
 #include <vector>
 
+#include <backend/tested.hpp>
+
 #include <tessera/presets.hpp>
 #include <tessera/tokenizer.hpp>
 
@@ -47,6 +49,7 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
 namespace {
 
 using namespace tessera;
+using testing::Tested;
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<float> random_images(Index values, std::uint64_t seed) {
@@ -56,9 +59,9 @@ std::vector<float> random_images(Index values, std::uint64_t seed) {
   return images;
 }
 
-TEST_CASE_TEMPLATE("encode and decode allocate nothing", T, Tokenizer<presets::tiny_patch>,
-                   Tokenizer<presets::odd_latent>, Tokenizer<presets::tiny_titok_cosine>,
-                   Tokenizer<presets::tiny_titok_legacy>) {
+TEST_CASE_TEMPLATE("encode and decode allocate nothing", T, Tokenizer<presets::tiny_patch, Tested>,
+                   Tokenizer<presets::odd_latent, Tested>, Tokenizer<presets::tiny_titok_cosine, Tested>,
+                   Tokenizer<presets::tiny_titok_legacy, Tested>) {
   constexpr Index count = 5;
   T tokenizer = T::random(1, 2);
   const std::vector<float> images = random_images(count * T::image_values, 2);
@@ -79,7 +82,7 @@ TEST_CASE_TEMPLATE("encode and decode allocate nothing", T, Tokenizer<presets::t
 }
 
 TEST_CASE("encode and decode of continuous tokens and of texts allocate nothing") {
-  using T = Tokenizer<presets::tiny_tatitok_vae>;
+  using T = Tokenizer<presets::tiny_tatitok_vae, Tested>;
   constexpr Index count = 5;
   T tokenizer = T::random(1, 2);
   const std::vector<float> images = random_images(count * T::image_values, 2);

@@ -1,4 +1,4 @@
-// The backend that the tests in operations/ run on: the same files are built once for each.
+// The backend that a test runs on: the same files are built once for each.
 #pragma once
 
 #include <tessera/core/types.hpp>
@@ -7,8 +7,10 @@
 #include <tessera/backend/thrust/thrust_host.hpp>
 #elif defined(TESSERA_TEST_EMULATED)
 #include <emulated/system.hpp>
-#elif defined(TESSERA_TEST_CUDA)
+#elif defined(TESSERA_TEST_CUDA_OPERATIONS)
 #include <cuda/shared_memory.hpp>
+#elif defined(TESSERA_TEST_CUDA)
+#include <tessera/backend/thrust/cuda.hpp>
 #else
 #include <tessera/backend/cpu/cpu.hpp>
 #endif
@@ -25,8 +27,12 @@ using Tested = emulated_gpu;
 inline constexpr bool runs_in_pool = false;
 inline constexpr bool adds_in_order = false;
 inline constexpr bool rows_stand_alone = true;
-#elif defined(TESSERA_TEST_CUDA)
+#elif defined(TESSERA_TEST_CUDA_OPERATIONS) || defined(TESSERA_TEST_CUDA)
+#if defined(TESSERA_TEST_CUDA)
+using Tested = tessera::cuda;
+#else
 using Tested = basic_gpu<SharedSystem>;
+#endif
 inline constexpr bool runs_in_pool = false;
 inline constexpr bool adds_in_order = false;
 inline constexpr bool rows_stand_alone = false;  // cuBLASLt chooses by size

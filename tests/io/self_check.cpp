@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <backend/tested.hpp>
 #include <files.hpp>
 
 #include <tessera/io/model_file.hpp>
@@ -12,6 +13,7 @@
 
 using namespace tessera;
 using namespace tessera_test;
+using tessera::testing::Tested;
 
 namespace {
 
@@ -34,7 +36,8 @@ void replace_check(const std::filesystem::path& path, const SelfCheck& check) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("self-check: a saved model passes its own", T, Tokenizer<ids>, Tokenizer<continuous>) {
+TEST_CASE_TEMPLATE("self-check: a saved model passes its own", T, Tokenizer<ids, Tested>,
+                   Tokenizer<continuous, Tested>) {
   const TemporaryFolder folder;
   const auto path = folder / "model.safetensors";
   T::random(4).save(path);
@@ -49,41 +52,41 @@ TEST_CASE_TEMPLATE("self-check: a saved model passes its own", T, Tokenizer<ids>
 TEST_CASE("self-check: other tokens are found out, and only on demand") {
   const TemporaryFolder folder;
   const auto path = folder / "model.safetensors";
-  Tokenizer<ids>::random(4).save(path);
+  Tokenizer<ids, Tested>::random(4).save(path);
   SelfCheck check = check_of(path, ids);
   for (const std::size_t i : {1, 4}) check.ids[i] = (check.ids[i] + 1) % 48;
   replace_check<ids>(path, check);
-  CHECK(contains(error_line([&] { Tokenizer<ids>::load(path, Verify::yes); }),
+  CHECK(contains(error_line([&] { Tokenizer<ids, Tested>::load(path, Verify::yes); }),
                  "model.safetensors: found other tokens for the image that it carries (2 differ)"));
-  CHECK_NOTHROW(Tokenizer<ids>::load(path));
-  CHECK_NOTHROW(Tokenizer<ids>::load(path, Verify::no));
+  CHECK_NOTHROW(Tokenizer<ids, Tested>::load(path));
+  CHECK_NOTHROW(Tokenizer<ids, Tested>::load(path, Verify::no));
 
-  Tokenizer<continuous>::random(4).save(path);
+  Tokenizer<continuous, Tested>::random(4).save(path);
   check = check_of(path, continuous);
   const float largest = std::fabs(*std::ranges::max_element(check.latents, {}, [](float x) { return std::fabs(x); }));
   check.latents[7] += 1e-5F * largest;  // within float32's rounding
   replace_check<continuous>(path, check);
-  CHECK_NOTHROW(Tokenizer<continuous>::load(path, Verify::yes));
+  CHECK_NOTHROW(Tokenizer<continuous, Tested>::load(path, Verify::yes));
   check.latents[7] += 1e-4F * largest;
   replace_check<continuous>(path, check);
-  CHECK(contains(error_line([&] { Tokenizer<continuous>::load(path, Verify::yes); }), "(1 differ)"));
+  CHECK(contains(error_line([&] { Tokenizer<continuous, Tested>::load(path, Verify::yes); }), "(1 differ)"));
 }
 
 TEST_CASE("self-check: a file without one cannot be verified") {
   const auto golden = std::filesystem::path(TESSERA_TEST_DATA) / "golden" / "tiny_latent";
-  CHECK(contains(error_line([&] { Tokenizer<ids>::load(golden, Verify::yes); }),
+  CHECK(contains(error_line([&] { Tokenizer<ids, Tested>::load(golden, Verify::yes); }),
                  "model.safetensors: found no image to check, expected a model that tessera saved"));
 }
 
 TEST_CASE("self-check: a trainer's models carry that of their weights") {
   const TemporaryFolder folder;
-  Trainer<ids> trainer({.batch_size = 1, .ema_decay = 0.9, .seed = 5});
+  Trainer<ids, Tested> trainer({.batch_size = 1, .ema_decay = 0.9, .seed = 5});
   const std::vector<float> image(static_cast<std::size_t>(ids.image_values()), 0.25F);
   for (int step = 0; step < 2; ++step) trainer.step(image);
   trainer.save_weights(folder / "model.safetensors");
   trainer.save_averaged_weights(folder / "ema.safetensors");
   for (const char* name : {"model.safetensors", "ema.safetensors"}) {
-    CHECK_NOTHROW(Tokenizer<ids>::load(folder / name, Verify::yes));
+    CHECK_NOTHROW(Tokenizer<ids, Tested>::load(folder / name, Verify::yes));
   }
 }
 
