@@ -56,7 +56,7 @@ const Preset& preset_on(const Preset& preset, RunsOn on) {
   }
   if (cuda_presets().empty()) {
     throw UsageError(
-        "--device: found 'cuda', which this program was built without (-DTESSERA_CUDA=ON builds it), expected cpu");
+        "--device: found 'cuda', which this program was built without (cmake --preset cuda builds it), expected cpu");
   }
   throw UsageError("--device: found 'cuda' for preset " + std::string(preset.name) +
                    ", which this program was built without (-DTESSERA_CUDA_PRESETS lists what is built), expected cpu, "

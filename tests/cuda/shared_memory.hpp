@@ -6,7 +6,10 @@
 
 namespace tessera::testing {
 
-struct SharedSystem : thrust_detail::CudaSystem<float, CUBLAS_COMPUTE_32F> {
+template <class S>
+struct SharedSystem : thrust_detail::CudaSystem<S, CUBLAS_COMPUTE_32F> {
+  using CudaSystem = thrust_detail::CudaSystem<S, CUBLAS_COMPUTE_32F>;
+
   template <class F>
   static void for_each(Index count, const F& f) {
     CudaSystem::for_each(count, f);

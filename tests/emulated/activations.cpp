@@ -13,7 +13,7 @@ namespace {
 
 using Reference = reference_detail::ActivationsOps<double>;
 template <class S>
-using Kernels = thrust_detail::KernelActivationsOps<EmulatedSystem<S>>;
+using Kernels = thrust_detail::KernelActivationsOps<KernelSystem<S>>;
 
 /// Rows of very different magnitude: the largest value must not overflow.
 template <class S>

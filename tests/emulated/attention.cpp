@@ -15,7 +15,7 @@ namespace {
 
 using Reference = reference_detail::AttentionOps<double>;
 template <class S>
-using Kernels = thrust_detail::KernelAttentionOps<EmulatedSystem<S>>;
+using Kernels = thrust_detail::KernelAttentionOps<KernelSystem<S>>;
 using cases::AttentionTiles;
 
 template <class S>

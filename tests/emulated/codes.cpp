@@ -24,7 +24,7 @@ void check(Shape<K, C>, Index rows, Id&& id) {
                                                            ids, expected);
   both_orders([&] {
     auto found = random_values(K * C, 2);
-    thrust_detail::KernelCodesOps<EmulatedSystem<S>>::gather_codes_backward(shape<C>, rows, dzq, ids, found);
+    thrust_detail::KernelCodesOps<KernelSystem<S>>::gather_codes_backward(shape<C>, rows, dzq, ids, found);
     CHECK(same_bits(found, expected));
   });
 }

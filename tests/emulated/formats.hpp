@@ -1,11 +1,24 @@
-// What the tests of kernels need for every format that values are stored in: outputs that nobody has written, and the
-// comparison with the reference's double.
+// What the tests of kernels need for every format that values are stored in: where they run, outputs that nobody has
+// written, and the comparison with the reference's double.
 #pragma once
 
 #include <backend/compare.hpp>
+
+#ifdef TESSERA_TEST_CUDA_OPERATIONS
+#include <cuda/shared_memory.hpp>
+#else
 #include <emulated/system.hpp>
+#endif
 
 namespace tessera::testing {
+
+#ifdef TESSERA_TEST_CUDA_OPERATIONS
+template <class S>
+using KernelSystem = SharedSystem<S>;
+#else
+template <class S>
+using KernelSystem = EmulatedSystem<S>;
+#endif
 
 /// `poisoned` for formats that std::numeric_limits does not know.
 template <class T>
@@ -58,12 +71,16 @@ bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-/// f() with the emulated threads from the last one to the first.
+/// f() with the emulated threads from the last one to the first; on a GPU in whatever order it has.
 template <class F>
 void descending_order(F&& f) {
+#ifdef TESSERA_TEST_CUDA_OPERATIONS
+  f();
+#else
   emulated::descending = true;
   f();
   emulated::descending = false;
+#endif
 }
 /// f() with them in either order.
 template <class F>

@@ -13,7 +13,7 @@ namespace {
 
 using Reference = reference_detail::GroupNormOps<double>;
 template <class S>
-using Kernels = thrust_detail::KernelGroupNormOps<EmulatedSystem<S>>;
+using Kernels = thrust_detail::KernelGroupNormOps<KernelSystem<S>>;
 
 template <class T>
 struct Result {

@@ -13,7 +13,7 @@ namespace {
 
 using Reference = reference_detail::LayerNormOps<double>;
 template <class S>
-using Kernels = thrust_detail::KernelLayerNormOps<EmulatedSystem<S>>;
+using Kernels = thrust_detail::KernelLayerNormOps<KernelSystem<S>>;
 
 template <class T>
 struct Result {

@@ -13,7 +13,7 @@ using namespace tessera::testing;
 namespace {
 
 template <class S>
-using Kernels = thrust_detail::KernelNearestCodeOps<EmulatedSystem<S>>;
+using Kernels = thrust_detail::KernelNearestCodeOps<KernelSystem<S>>;
 using Reference = reference_detail::NearestCodeOps<double>;
 
 struct Result {

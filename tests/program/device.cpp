@@ -59,7 +59,7 @@ TEST_CASE("program: a device or preset that it was built without") {
   if (cuda_presets.empty()) {
     check_refused(
         " --device cuda",
-        "--device: found 'cuda', which this program was built without (-DTESSERA_CUDA=ON builds it), expected cpu");
+        "--device: found 'cuda', which this program was built without (cmake --preset cuda builds it), expected cpu");
   } else if (!on_cuda("tiny_patch")) {
     check_refused(" --device cuda --precision bf16",
                   "--device: found 'cuda' for preset tiny_patch, which this program was built without "
