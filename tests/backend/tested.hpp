@@ -31,7 +31,7 @@ inline constexpr bool rows_stand_alone = true;
 #if defined(TESSERA_TEST_CUDA)
 using Tested = tessera::cuda;
 #else
-using Tested = basic_gpu<SharedSystem<float>>;
+using Tested = shared_memory_gpu;
 #endif
 inline constexpr bool runs_in_pool = false;
 inline constexpr bool adds_in_order = false;

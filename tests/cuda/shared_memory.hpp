@@ -30,4 +30,6 @@ struct SharedSystem : thrust_detail::CudaSystem<S, CUBLAS_COMPUTE_32F> {
   static void wait() { thrust_detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
 };
 
+using shared_memory_gpu = basic_gpu<SharedSystem<float>>;
+
 }  // namespace tessera::testing
