@@ -142,7 +142,7 @@ TEST_CASE("AnyTrainer: the image that a saved model carries has the tokens of th
   other.tokenizer = [](const ParameterSource&) {
     const std::vector<float> zeros(ParameterTable<presets::odd_latent>::size);
     return tessera::preset<presets::odd_latent>("").tokenizer(
-        [&](const Parameter& p) { return slice(View<const float>(zeros), p.offset, p.dims.count()); });
+        [&](const Parameter& p) { return slice(View<const float>(zeros), p); });
   };
   const std::vector<Token> own = saved_ids(nullptr), none(own.size());
   CHECK(own != none);

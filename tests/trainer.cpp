@@ -35,7 +35,7 @@ TrainOptions small_steps(double learning_rate) {
 
 template <Config config>
 bool same_bits(const Parameter& p, const AlignedBuffer<float>& a, const AlignedBuffer<float>& b) {
-  return std::ranges::equal(slice(a.view(), p.offset, p.dims.count()), slice(b.view(), p.offset, p.dims.count()));
+  return std::ranges::equal(slice(a.view(), p), slice(b.view(), p));
 }
 
 /// `steps` updates; the losses.

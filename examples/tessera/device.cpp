@@ -65,13 +65,11 @@ const Preset& preset_on(const Preset& preset, RunsOn on) {
 }
 
 void add_device(CLI::App& command, RunsOn& on) {
-  command.add_option("--device", on.device, "where the model runs: cpu (default) or cuda, the first NVIDIA GPU")
-      ->transform(CLI::CheckedTransformer(devices).description(""));
-  command
-      .add_option("--precision", on.precision,
-                  "f32 (default): on cuda meant to give the cpu's tokens wherever their margin exceeds 1e-4; tf32 or "
-                  "bf16: on cuda alone, meant to be faster, and tokens may differ")
-      ->transform(CLI::CheckedTransformer(precisions).description(""));
+  add_choice(command, "--device", on.device, devices,
+             "where the model runs: cpu (default) or cuda, the first NVIDIA GPU");
+  add_choice(command, "--precision", on.precision, precisions,
+             "f32 (default): on cuda meant to give the cpu's tokens wherever their margin exceeds 1e-4; tf32 or "
+             "bf16: on cuda alone, meant to be faster, and tokens may differ");
 }
 
 }  // namespace program

@@ -77,10 +77,8 @@ void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, F
                   "JPEG and PNG files, folders of them, or one .npy: float32 [B,C,H,W] in the model's range or uint8 "
                   "[B,H,W,C]")
       ->required();
-  command
-      .add_option("--filter", filter,
-                  "how photographs are resized before their centre is cropped: bilinear, bicubic (default) or lanczos")
-      ->transform(CLI::CheckedTransformer(filters).description(""));
+  add_choice(command, "--filter", filter, filters,
+             "how photographs are resized before their centre is cropped: bilinear, bicubic (default) or lanczos");
 }
 
 }  // namespace program

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -73,6 +74,26 @@ struct ModelArguments {
 
 inline constexpr const char* model_path_text =
     "a .safetensors file, or a folder with model.safetensors or its shards and their index";
+
+/// An option that is one of some names, and what each stands for. Throws UsageError that lists them. (CLI11's transform
+/// would also take the number behind a name.)
+template <class T, class Value>
+void add_choice(CLI::App& command, const std::string& option, Value& value, const std::map<std::string, T>& choices,
+                const std::string& help) {
+  command.add_option_function<std::string>(
+      option,
+      [option, &value, &choices](const std::string& found) {
+        const auto choice = choices.find(found);
+        if (choice != choices.end()) {
+          value = choice->second;
+          return;
+        }
+        std::string names;
+        for (const auto& [name, meaning] : choices) names.append(names.empty() ? "" : " or ").append(name);
+        throw UsageError(option + ": found '" + found + "', expected " + names);
+      },
+      help);
+}
 
 /// Options that several commands have: --preset; --device and --precision; --model and all of these; the images and
 /// --filter.

@@ -155,17 +155,15 @@ void add_train(CLI::App& app, std::function<void()>& run) {
       "go on from the folder's checkpoint, on the same device with the bits of a run that never stopped; compares some "
       "of the images with that run's");
   c.add_option("--init", a->init, "start from this model instead of random weights");
-  c.add_option("--train", o.decoder_only,
-               "all (default), or decoder: fine-tunes it while encoder, latent tokens and codes keep their values")
-      ->transform(CLI::CheckedTransformer(parts).description(""));
+  add_choice(c, "--train", o.decoder_only, parts,
+             "all (default), or decoder: fine-tunes it while encoder, latent tokens and codes keep their values");
   c.add_option("--kl-weight", o.kl_weight, "continuous tokens: weight of the divergence from the unit Gaussian")
       ->capture_default_str();
   c.add_option("--steps", o.schedule.steps, "updates")->capture_default_str();
   c.add_option("--batch-size", o.batch_size, "images of one pass")->capture_default_str();
   c.add_option("--accumulate", o.accumulate, "passes of one update")->capture_default_str();
   c.add_option("--lr", o.schedule.peak, "learning rate")->capture_default_str();
-  c.add_option("--schedule", o.schedule.shape, "cosine (default) or constant")
-      ->transform(CLI::CheckedTransformer(schedules).description(""));
+  add_choice(c, "--schedule", o.schedule.shape, schedules, "cosine (default) or constant");
   c.add_option("--warmup", a->warmup, "steps of linear rise (default: 2% of them for cosine, 0 for constant)");
   c.add_option("--final-lr-fraction", o.schedule.final_fraction, "where cosine ends")->capture_default_str();
   c.add_option("--weight-decay", o.weight_decay, "of matrices")->capture_default_str();
@@ -174,13 +172,11 @@ void add_train(CLI::App& app, std::function<void()>& run) {
   c.add_option("--eps", o.eps, "AdamW")->capture_default_str();
   c.add_option("--clip", o.clip, "largest gradient norm, 0: any")->capture_default_str();
   c.add_option("--ema", o.ema_decay, "decay of averaged weights, 0: none")->capture_default_str();
-  c.add_option("--loss", o.reconstruction, "of the reconstruction: l2 (default) or l1")
-      ->transform(CLI::CheckedTransformer(losses).description(""));
+  add_choice(c, "--loss", o.reconstruction, losses, "of the reconstruction: l2 (default) or l1");
   c.add_option("--input-noise", o.input_noise, "standard deviation of noise on the encoder's input")
       ->capture_default_str();
-  c.add_option("--codebook-start", a->codebook_start,
-               "where the first codes come from: as-is, data or kmeans (default: kmeans, with --init as-is)")
-      ->transform(CLI::CheckedTransformer(codebook_starts).description(""));
+  add_choice(c, "--codebook-start", a->codebook_start, codebook_starts,
+             "where the first codes come from: as-is, data or kmeans (default: kmeans, with --init as-is)");
   c.add_option("--unquantized-steps", a->unquantized_steps,
                "steps before the codebook starts (default: 5% of them, with as-is 0)");
   c.add_option("--revive-every", a->revive_every,

@@ -79,7 +79,7 @@ class AnyTrainer {
 
  private:
   void save(const std::filesystem::path& path, const AlignedBuffer<float>& values, const Preset* checker) const {
-    const ParameterSource source = [&](const Parameter& p) { return slice(values.view(), p.offset, p.dims.count()); };
+    const ParameterSource source = [&](const Parameter& p) { return slice(values.view(), p); };
     const std::unique_ptr<AnyTokenizer> encoder = checker ? checker->tokenizer(source) : tokenizer(values.view());
     save_parameters(path, config(), parameters(), values.view(), encoder->self_check());
   }

@@ -422,7 +422,7 @@ class Tokenizer {
 
   static ParameterSource table_source(View<const float> parameters) {
     check_count("Tokenizer", "parameters", parameters.size(), Table::size);
-    return [parameters](const Parameter& p) { return slice(parameters, p.offset, p.dims.count()); };
+    return [parameters](const Parameter& p) { return slice(parameters, p); };
   }
 
   static void check_batch(Index batch) {

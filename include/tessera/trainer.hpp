@@ -260,7 +260,7 @@ class Trainer {
                             .weight_decay = p.decays ? options_.weight_decay : 0.0,
                             .gradient_scale = scale,
                             .step = step_};
-      const auto part = [&](auto& buffer) { return slice(buffer.view(), p.offset, p.dims.count()); };
+      const auto part = [&](auto& buffer) { return slice(buffer.view(), p); };
       B::adamw(adamw, part(gradients_), part(weights_), part(first_moments_), part(second_moments_));
       if (average_.size() > 0) B::moving_average(decay, part(weights_), part(average_));
     }

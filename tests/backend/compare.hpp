@@ -24,6 +24,14 @@ inline std::vector<float> random_values(Index size, std::uint32_t seed) {
   return values;
 }
 
+/// Whole numbers from 0 to 3: every format is exact, and distances between such rows occur many times.
+inline std::vector<float> small_whole_values(Index size, std::uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::vector<float> values(static_cast<std::size_t>(size));
+  for (float& value : values) value = static_cast<float>(generator() % 4);
+  return values;
+}
+
 template <class T>
 std::vector<T> as(const std::vector<float>& values) {
   return {values.begin(), values.end()};

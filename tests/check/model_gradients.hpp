@@ -23,8 +23,8 @@ void check_gradients_of(Index batch, PassOptions options) {
   for (const double value : expected.view()) overall = std::max(overall, std::fabs(value));
   for (const Parameter& p : ParameterTable<config>::parameters()) {
     CAPTURE(p.name);
-    const auto values = slice(View<const float>(found), p.offset, p.dims.count());
-    const auto truth = slice(expected.view(), p.offset, p.dims.count());
+    const auto values = slice(View<const float>(found), p);
+    const auto truth = slice(expected.view(), p);
     double largest = 0;
     double worst = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -71,6 +71,18 @@ bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
+/// What a norm and its backward write.
+template <class T>
+struct NormResult {
+  std::vector<T> y, dx;
+  std::vector<Wide<T>> mean, rstd, dweight, dbias;
+
+  bool operator==(const NormResult& other) const {
+    return same_bytes(y, other.y) && same_bytes(mean, other.mean) && same_bytes(rstd, other.rstd) &&
+           same_bytes(dx, other.dx) && same_bytes(dweight, other.dweight) && same_bytes(dbias, other.dbias);
+  }
+};
+
 /// f() with the emulated threads from the last one to the first; on a GPU in whatever order it has.
 template <class F>
 void descending_order(F&& f) {

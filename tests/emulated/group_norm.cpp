@@ -15,20 +15,9 @@ using Reference = reference_detail::GroupNormOps<double>;
 template <class S>
 using Kernels = thrust_detail::KernelGroupNormOps<KernelSystem<S>>;
 
-template <class T>
-struct Result {
-  std::vector<T> y, dx;
-  std::vector<Wide<T>> mean, rstd, dweight, dbias;
-
-  bool operator==(const Result& other) const {
-    return same_bytes(y, other.y) && same_bytes(mean, other.mean) && same_bytes(rstd, other.rstd) &&
-           same_bytes(dx, other.dx) && same_bytes(dweight, other.dweight) && same_bytes(dbias, other.dbias);
-  }
-};
-
 /// Of the last `batch` of `all` images, whose values S stores.
 template <class Ops, class S, class T, Index C, Index G>
-Result<T> run(Shape<C, G> size, Index batch, Index pixels, Index all) {
+NormResult<T> run(Shape<C, G> size, Index batch, Index pixels, Index all) {
   const Index values = batch * pixels * C;
   const auto last = [&](std::uint32_t seed) {
     auto images = rounded_values<S, T>(all * pixels * C, seed);
@@ -37,12 +26,12 @@ Result<T> run(Shape<C, G> size, Index batch, Index pixels, Index all) {
   };
   const auto x = last(1), dy = last(4);
   const auto weight = rounded_values<S, T>(C, 2), bias = rounded_values<S, T>(C, 3);
-  Result<T> result{unwritten<T>(values),
-                   last(5),
-                   unwritten<Wide<T>>(batch * G),
-                   unwritten<Wide<T>>(batch * G),
-                   as<Wide<T>>(random_values(C, 6)),
-                   as<Wide<T>>(random_values(C, 7))};
+  NormResult<T> result{unwritten<T>(values),
+                       last(5),
+                       unwritten<Wide<T>>(batch * G),
+                       unwritten<Wide<T>>(batch * G),
+                       as<Wide<T>>(random_values(C, 6)),
+                       as<Wide<T>>(random_values(C, 7))};
   Ops::group_norm_silu(size, batch, pixels, x, weight, bias, result.y, result.mean, result.rstd);
   Ops::group_norm_silu_backward(size, batch, pixels, x, weight, bias, result.mean, result.rstd, dy, result.dx,
                                 result.dweight, result.dbias);

@@ -15,20 +15,9 @@ using Reference = reference_detail::LayerNormOps<double>;
 template <class S>
 using Kernels = thrust_detail::KernelLayerNormOps<KernelSystem<S>>;
 
-template <class T>
-struct Result {
-  std::vector<T> y, dx;
-  std::vector<Wide<T>> mean, rstd, dweight, dbias;
-
-  bool operator==(const Result& other) const {
-    return same_bytes(y, other.y) && same_bytes(mean, other.mean) && same_bytes(rstd, other.rstd) &&
-           same_bytes(dx, other.dx) && same_bytes(dweight, other.dweight) && same_bytes(dbias, other.dbias);
-  }
-};
-
 /// Of the last `rows` of `all`, whose values S stores.
 template <class Ops, class S, class T, Index D>
-Result<T> run(Shape<D> size, Index rows, Index all) {
+NormResult<T> run(Shape<D> size, Index rows, Index all) {
   const auto last = [&](std::uint32_t seed) {
     auto values = rounded_values<S, T>(all * D, seed);
     values.erase(values.begin(), values.end() - rows * D);
@@ -36,9 +25,9 @@ Result<T> run(Shape<D> size, Index rows, Index all) {
   };
   const auto x = last(1), dy = last(4);
   const auto weight = rounded_values<S, T>(D, 2), bias = rounded_values<S, T>(D, 3);
-  Result<T> result{unwritten<T>(rows * D),           last(5),
-                   unwritten<Wide<T>>(rows),         unwritten<Wide<T>>(rows),
-                   as<Wide<T>>(random_values(D, 6)), as<Wide<T>>(random_values(D, 7))};
+  NormResult<T> result{unwritten<T>(rows * D),           last(5),
+                       unwritten<Wide<T>>(rows),         unwritten<Wide<T>>(rows),
+                       as<Wide<T>>(random_values(D, 6)), as<Wide<T>>(random_values(D, 7))};
   Ops::layer_norm(size, rows, x, weight, bias, result.y, result.mean, result.rstd);
   Ops::layer_norm_backward(size, rows, x, weight, result.mean, result.rstd, dy, result.dx, result.dweight,
                            result.dbias);

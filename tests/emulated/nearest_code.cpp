@@ -68,19 +68,13 @@ void check(Shape<K, C> size, Index rows) {
   });
 }
 
-/// Codes and queries of small whole numbers: both formats are exact, and most distances occur many times.
+/// Codes and queries of small whole numbers, where nothing is rounded and ties are many.
 template <class S, Index K, Index C>
 void check_ties(Shape<K, C> size, Index rows, std::uint32_t seed) {
   CAPTURE(K);
   CAPTURE(C);
-  std::mt19937 generator(seed);
-  const auto whole = [&](Index n) {
-    std::vector<float> values(static_cast<std::size_t>(n));
-    for (float& value : values) value = static_cast<float>(generator() % 4);
-    return values;
-  };
-  const auto z = whole(rows * C);
-  const auto codes = whole(K * C);
+  const auto z = small_whole_values(rows * C, seed);
+  const auto codes = small_whole_values(K * C, seed + 1);
   const auto expected = find_expected(size, rows, z, codes);
   both_orders([&] {
     const auto found = find<S>(size, rows, z, codes);

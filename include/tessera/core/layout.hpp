@@ -176,5 +176,10 @@ template <class T>
 constexpr View<T> slice(View<T> view, Index offset, Index count) {
   return view.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(count));
 }
+/// The values of one parameter, from the buffer of all.
+template <class T>
+constexpr View<T> slice(View<T> parameters, const Parameter& p) {
+  return slice(parameters, p.offset, p.dims.count());
+}
 
 }  // namespace tessera

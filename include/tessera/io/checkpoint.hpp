@@ -104,7 +104,7 @@ inline void load_checkpoint(const std::filesystem::path& path, const Config& con
   detail::visit_state(
       state,
       [&](const std::string& prefix, AlignedBuffer<float>& buffer) {
-        for (const Parameter& p : parameters) read(prefix + p.name, slice(buffer.view(), p.offset, p.dims.count()));
+        for (const Parameter& p : parameters) read(prefix + p.name, slice(buffer.view(), p));
       },
       read);
   state.step = detail::checkpoint_step(file);
@@ -113,7 +113,7 @@ inline void load_checkpoint(const std::filesystem::path& path, const Config& con
                 "at most " + std::to_string(options.schedule.steps));
   }
   for (const Parameter& p : parameters) {
-    check_finite(file.path(), p.name, slice(std::as_const(state.weights).view(), p.offset, p.dims.count()));
+    check_finite(file.path(), p.name, slice(std::as_const(state.weights).view(), p));
   }
   const auto negative = [](std::int64_t n) { return n < 0; };
   if (negative(state.codebook.recent_seen) || std::ranges::any_of(state.codebook.counts, negative)) {

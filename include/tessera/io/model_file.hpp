@@ -114,7 +114,7 @@ inline void load_parameters(const std::filesystem::path& path, const Config& con
   ModelSource source(path, config, parameters);
   for (const Parameter& p : parameters) {
     const View<const float> values = source(p);
-    std::ranges::copy(values, slice(buffer, p.offset, p.dims.count()).begin());
+    std::ranges::copy(values, slice(buffer, p).begin());
   }
 }
 
@@ -122,7 +122,7 @@ inline void load_parameters(const std::filesystem::path& path, const Config& con
 inline void append_parameters(std::vector<TensorToWrite>& tensors, const std::string& prefix,
                               const std::vector<Parameter>& parameters, View<const float> buffer) {
   for (const Parameter& p : parameters) {
-    tensors.push_back(tensor_to_write(prefix + p.name, p.dims.to_vector(), slice(buffer, p.offset, p.dims.count())));
+    tensors.push_back(tensor_to_write(prefix + p.name, p.dims.to_vector(), slice(buffer, p)));
   }
 }
 

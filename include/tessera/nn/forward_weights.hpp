@@ -118,7 +118,7 @@ class ForwardSaver : public TensorVisitor<ForwardSaver<B>> {
  private:
   View<float> place() {
     const Parameter& p = *next_++;
-    return slice(out_, p.offset, p.dims.count());
+    return slice(out_, p);
   }
 
   std::vector<Parameter>::const_iterator next_;

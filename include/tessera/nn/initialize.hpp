@@ -53,8 +53,7 @@ inline void initialize_parameter(const Parameter& parameter, View<float> values,
 inline void initialize(const std::vector<Parameter>& parameters, View<float> buffer, std::uint64_t seed) {
   parallel_for(static_cast<Index>(parameters.size()), [&](Index i) {
     const Parameter& p = parameters[static_cast<std::size_t>(i)];
-    initialize_parameter(p, slice(buffer, p.offset, p.dims.count()),
-                         Random(seed, 0x9A3A, static_cast<std::uint64_t>(i)));
+    initialize_parameter(p, slice(buffer, p), Random(seed, 0x9A3A, static_cast<std::uint64_t>(i)));
   });
 }
 

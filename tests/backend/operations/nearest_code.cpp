@@ -47,19 +47,13 @@ void check(Shape<K, C> size, Index rows) {
   }
 }
 
-/// Codes and queries of small whole numbers: float is exact, and most distances occur many times.
+/// Codes and queries of small whole numbers, where nothing is rounded and ties are many.
 template <Index K, Index C>
 void check_ties(Shape<K, C> size, Index rows, std::uint32_t seed) {
   CAPTURE(K);
   CAPTURE(C);
-  std::mt19937 generator(seed);
-  const auto whole = [&](Index n) {
-    std::vector<float> values(static_cast<std::size_t>(n));
-    for (float& value : values) value = static_cast<float>(generator() % 4);
-    return values;
-  };
-  const auto z = whole(rows * C);
-  const auto codes = whole(K * C);
+  const auto z = small_whole_values(rows * C, seed);
+  const auto codes = small_whole_values(K * C, seed + 1);
   const auto found = run<Tested, float>(size, rows, z, codes);
   const auto expected = run<Reference, double>(size, rows, z, codes);
   CHECK(found.ids == expected.ids);
