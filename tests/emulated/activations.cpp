@@ -31,7 +31,7 @@ void check(Shape<D> size, Index rows) {
   const auto dy = as<S>(random_values(rows * D, 2));
   auto expected = poisoned<double>(rows * D), expected_dx = expected;
   Reference::softmax(size, rows, converted<double>(x), expected);
-  both_orders([&] {
+  both_schedules([&] {
     auto y = unwritten<S>(rows * D), dx = y;
     Kernels<S>::softmax(size, rows, x, y);
     CHECK(error(y, expected) < 1e-6);

@@ -70,14 +70,14 @@ void run(const AttentionTiles& c, Arrays<S>& a) {
   backward<Kernels<S>, D, heads>(c, a);
 }
 
-/// What the kernels make of a case, in either order of threads where several warps share several tiles.
+/// What the kernels make of a case, in either schedule where several warps share several tiles.
 template <class S, Index D, Index heads>
 Arrays<S> results(const AttentionTiles& c) {
   auto found = inputs<S, D, heads>(c);
   run<D, heads>(c, found);
   if (c.q_rows > 32 && c.kv_rows > 64) {
     auto other = inputs<S, D, heads>(c);
-    descending_order([&] { run<D, heads>(c, other); });
+    with_other_schedule([&] { run<D, heads>(c, other); });
     CHECK(other == found);
   }
   return found;
@@ -148,7 +148,7 @@ void check(const AttentionTiles& c, const Arrays<bfloat16>& kernels) {
   auto expected = found;
   forward<Reference, D, heads>(c, expected);
   const double amplitude = static_cast<double>(c.amplitude);
-  CHECK(error(found.log_sum_exp, expected.log_sum_exp, amplitude) < 1e-6);
+  CHECK(error(found.log_sum_exp, expected.log_sum_exp, amplitude) < 2e-6);  // a GPU's sums may be cut off, not rounded
   const auto y = std::exchange(expected.y, found.y);  // the gradients' input: its rounding is no fault of theirs
   backward<Reference, D, heads>(c, expected);
   const auto terms = magnitudes<D, heads>(c, expected);

@@ -22,7 +22,7 @@ void check(Shape<K, C>, Index rows, Id&& id) {
   auto expected = random_values(K * C, 2);
   reference_detail::CodesOps<float>::gather_codes_backward(shape<C>, rows, std::vector<float>(dzq.begin(), dzq.end()),
                                                            ids, expected);
-  both_orders([&] {
+  both_schedules([&] {
     auto found = random_values(K * C, 2);
     thrust_detail::KernelCodesOps<KernelSystem<S>>::gather_codes_backward(shape<C>, rows, dzq, ids, found);
     CHECK(same_bits(found, expected));

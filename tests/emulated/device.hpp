@@ -1,8 +1,11 @@
-// A GPU's threads on a processor: every thread of a block is a context of its own (ucontext), switched where threads
-// wait for one another. Slow, but kernels run as they are written, and what they must not rely on is made to fail:
-// shared memory starts as NaN, asynchronous copies arrive at the wait and no sooner, and threads run in either order.
+// A GPU's threads on a processor: every thread of a block has a stack of its own, which makecontext sets up, and setjmp
+// and longjmp switch to where threads wait for one another (swapcontext would call the system each time). Slow, but
+// kernels run as they are written, and what they must not rely on is made to fail: shared memory starts as NaN,
+// asynchronous copies arrive as late or as soon as can be, threads run in either order, and what a GPU refuses is
+// refused.
 #pragma once
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -33,7 +36,9 @@ struct dim3 {
 namespace tessera::testing::emulated {
 
 inline constexpr int warp_size = 32;
-inline bool descending = false;  // which of a block's threads runs first
+/// What a GPU leaves open. false: a block's threads start from the first, and asynchronous copies arrive at their wait,
+/// as late as can be; true: from the last, and at once.
+inline bool other_schedule = false;
 
 [[noreturn]] inline void fail(const char* what) {
   std::fprintf(stderr, "emulated GPU: %s\n", what);
@@ -57,8 +62,9 @@ struct Copy {
 };
 
 struct Thread {
-  ucontext_t context{};
-  std::unique_ptr<std::byte[]> stack;
+  ucontext_t start{};
+  jmp_buf stopped;  // where it waits, once it has started
+  bool started = false;
   dim3 index;
   Warp* warp = nullptr;
   int lane = 0;
@@ -86,7 +92,6 @@ class Block {
 
   /// Runs all threads to their ends, each warp as far as it gets without the others.
   void run() {
-    Block* const outer = running();
     running() = this;
     for (left_ = size_; left_ > 0;) {
       bool moved = false;
@@ -101,7 +106,7 @@ class Block {
     if (!untouched(shared_.front().bytes, shared()) || !untouched(shared_end_, shared_.back().bytes + sizeof(Line))) {
       fail("a kernel wrote outside its shared memory");
     }
-    running() = outer;
+    running() = nullptr;
   }
 
   void wait(Barrier& barrier) {
@@ -111,7 +116,9 @@ class Block {
       ++barrier.generation;
       moved_ = true;
     }
-    while (generation == barrier.generation) swapcontext(&thread_->context, &scheduler_);
+    while (generation == barrier.generation) {
+      if (_setjmp(thread_->stopped) == 0) _longjmp(scheduler_, 1);
+    }
   }
 
   /// What lane `from(lane)` of the warp shows.
@@ -137,17 +144,25 @@ class Block {
   [[nodiscard]] char* shared() { return reinterpret_cast<char*>(shared_.data() + 1); }  // g++: of more than a Line
 
  private:
-  /// Whether any of these threads got past where it waited, or to its end. Threads count from the other end where they
-  /// are to run in descending order.
+  /// Whether any of these threads got past where it waited, or to its end. Threads count from the other end in
+  /// the other schedule.
   bool run_warp(int first) {
     moved_ = false;
     for (int i = first; i < std::min(first + warp_size, size_); ++i) {
-      thread_ = &threads_[static_cast<std::size_t>(descending ? size_ - 1 - i : i)];
+      thread_ = &threads_[static_cast<std::size_t>(other_schedule ? size_ - 1 - i : i)];
       if (thread_->done) continue;
-      swapcontext(&scheduler_, &thread_->context);
+      go_on(*thread_);
       if (thread_->done) --left_, moved_ = true;
     }
     return moved_;
+  }
+
+  /// Until it waits or ends.
+  void go_on(Thread& thread) {
+    if (_setjmp(scheduler_) != 0) return;
+    if (thread.started) _longjmp(thread.stopped, 1);
+    thread.started = true;
+    setcontext(&thread.start);
   }
 
   struct alignas(128) Line {
@@ -167,18 +182,25 @@ class Block {
     thread.warp = &warps_[static_cast<std::size_t>(i / warp_size)];
     thread.lane = i % warp_size;
     ++thread.warp->barrier.expected;
-    thread.stack = std::make_unique_for_overwrite<std::byte[]>(stack_bytes);
-    getcontext(&thread.context);
-    thread.context.uc_stack.ss_sp = thread.stack.get();
-    thread.context.uc_stack.ss_size = stack_bytes;
-    thread.context.uc_link = &scheduler_;
-    makecontext(&thread.context, &Block::enter, 0);
+    getcontext(&thread.start);
+    thread.start.uc_stack.ss_sp = stack(i);
+    thread.start.uc_stack.ss_size = stack_bytes;
+    makecontext(&thread.start, &Block::enter, 0);
   }
   static void enter() {
     Block& block = current();
     Thread& mine = *block.thread_;
     block.kernel_();
     mine.done = true;
+    _longjmp(block.scheduler_, 1);
+  }
+  /// For thread i of this and later blocks.
+  static std::byte* stack(int i) {
+    thread_local std::vector<std::unique_ptr<std::byte[]>> stacks;
+    while (stacks.size() <= static_cast<std::size_t>(i)) {
+      stacks.push_back(std::make_unique_for_overwrite<std::byte[]>(stack_bytes));
+    }
+    return stacks[static_cast<std::size_t>(i)].get();
   }
 
   dim3 index_, grid_;
@@ -189,14 +211,23 @@ class Block {
   char* shared_end_ = nullptr;
   std::vector<Thread> threads_;
   Barrier barrier_;
-  ucontext_t scheduler_{};
+  jmp_buf scheduler_;
   Thread* thread_ = nullptr;
   int left_ = 0;  // threads that are not done
   bool moved_ = false;
 };
 
+/// What sm_80 and newer take.
+inline void check_launch(dim3 grid, int threads, std::size_t shared_bytes) {
+  const auto in = [](unsigned n, unsigned most) { return n >= 1 && n <= most; };
+  if (!in(grid.x, 0x7fffffff) || !in(grid.y, 65535) || !in(grid.z, 65535)) fail("a grid that no GPU takes");
+  if (!in(static_cast<unsigned>(threads), 1024)) fail("more threads than a block may have, or none");
+  if (shared_bytes > std::size_t{99} << 10) fail("more shared memory than a block may have on every GPU");
+}
+
 /// Every block of a grid, on the host's threads.
 inline void run_grid(dim3 grid, int threads, std::size_t shared_bytes, const std::function<void()>& kernel) {
+  check_launch(grid, threads, shared_bytes);
   const auto blocks = static_cast<std::ptrdiff_t>(grid.x) * grid.y * grid.z;
 #pragma omp parallel for schedule(dynamic)
   for (std::ptrdiff_t i = 0; i < blocks; ++i) {

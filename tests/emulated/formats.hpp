@@ -83,22 +83,22 @@ struct NormResult {
   }
 };
 
-/// f() with the emulated threads from the last one to the first; on a GPU in whatever order it has.
+/// f() in the emulated GPU's other schedule; on a GPU in the one that it has.
 template <class F>
-void descending_order(F&& f) {
+void with_other_schedule(F&& f) {
 #ifdef TESSERA_TEST_CUDA_OPERATIONS
   f();
 #else
-  emulated::descending = true;
+  emulated::other_schedule = true;
   f();
-  emulated::descending = false;
+  emulated::other_schedule = false;
 #endif
 }
-/// f() with them in either order.
+/// f() in either.
 template <class F>
-void both_orders(F&& f) {
+void both_schedules(F&& f) {
   f();
-  descending_order(f);
+  with_other_schedule(f);
 }
 
 }  // namespace tessera::testing

@@ -52,7 +52,7 @@ void check(Shape<C, G> size, Index batch, Index pixels) {
   CHECK(error(found.dx, expected.dx) < 1e-5);
   CHECK(error(found.dweight, expected.dweight) < 1e-5);
   CHECK(error(found.dbias, expected.dbias) < 1e-5);
-  both_orders([&] { CHECK(found == run<Kernels<S>, S, S>(size, batch, pixels, batch)); });
+  both_schedules([&] { CHECK(found == run<Kernels<S>, S, S>(size, batch, pixels, batch)); });
 }
 
 template <Index C, Index G>

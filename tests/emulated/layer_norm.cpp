@@ -48,7 +48,7 @@ void check(Shape<D> size, Index rows) {
   CHECK(error(found.dx, expected.dx) < (D == 2 ? 5e-5 : 1e-5));
   CHECK(error(found.dweight, expected.dweight) < 1e-5);
   CHECK(error(found.dbias, expected.dbias) < 1e-6);
-  both_orders([&] { CHECK(found == run<Kernels<S>, S, S>(size, rows, rows)); });
+  both_schedules([&] { CHECK(found == run<Kernels<S>, S, S>(size, rows, rows)); });
 }
 
 template <Index D>

@@ -55,7 +55,7 @@ void check(Shape<K, C> size, Index rows) {
   const auto codes = rounded_values<S, float>(K * C, 2);
   const auto expected = find_expected(size, rows, z, codes);
   const double rounding = 4e-6 * C;
-  both_orders([&] {
+  both_schedules([&] {
     const auto found = find<S>(size, rows, z, codes);
     for (std::size_t r = 0; r < found.ids.size(); ++r) {
       if (expected.margins[r] > rounding) CHECK(found.ids[r] == expected.ids[r]);
@@ -76,7 +76,7 @@ void check_ties(Shape<K, C> size, Index rows, std::uint32_t seed) {
   const auto z = small_whole_values(rows * C, seed);
   const auto codes = small_whole_values(K * C, seed + 1);
   const auto expected = find_expected(size, rows, z, codes);
-  both_orders([&] {
+  both_schedules([&] {
     const auto found = find<S>(size, rows, z, codes);
     CHECK(found.ids == expected.ids);
     CHECK(found.margins == expected.margins);

@@ -22,7 +22,7 @@ __device__ void load_pack(const S* from, float (&to)[pack_size]) {
     values[0] = *from;
   } else {
     static_assert(sizeof values == sizeof(uint4));
-    const uint4 words = *reinterpret_cast<const uint4*>(from);
+    const uint4 words = ptx::load(from);
     std::memcpy(values, &words, sizeof words);
   }
   for (int i = 0; i < pack_size; ++i) to[i] = values[i];
@@ -45,7 +45,7 @@ __device__ void store_pack(const float (&from)[1], S* to) {
 /// Sixteen bytes as they are.
 template <class S>
 __device__ void copy_pack(const S* from, S* to) {
-  const uint4 words = *reinterpret_cast<const uint4*>(from);
+  const uint4 words = ptx::load(from);
   ptx::store(to, {words.x, words.y, words.z, words.w});
 }
 

@@ -18,10 +18,22 @@ inline void check_aligned(const void* address) {
   if (reinterpret_cast<std::uintptr_t>(address) % 16 != 0) testing::emulated::fail("16 bytes that are not aligned");
 }
 
+inline void carry_out(const testing::emulated::Copy& copy) {
+  if (copy.from == nullptr) {
+    std::memset(copy.to, 0, 16);
+  } else {
+    std::memcpy(copy.to, copy.from, 16);
+  }
+}
 inline void copy_async(void* shared, const void* global, bool valid) {
   check_aligned(shared);
   if (valid) check_aligned(global);
-  Block::current().thread().copies.back().push_back({shared, valid ? global : nullptr});
+  const testing::emulated::Copy copy{shared, valid ? global : nullptr};
+  if (testing::emulated::other_schedule) {
+    carry_out(copy);
+  } else {
+    Block::current().thread().copies.back().push_back(copy);
+  }
 }
 inline void commit_copies() {
   Block::current().thread().copies.emplace_back();
@@ -30,17 +42,17 @@ template <int pending>
 void wait_for_copies() {
   auto& groups = Block::current().thread().copies;
   while (groups.size() > pending + 1) {
-    for (const auto& copy : groups.front()) {
-      if (copy.from == nullptr) {
-        std::memset(copy.to, 0, 16);
-      } else {
-        std::memcpy(copy.to, copy.from, 16);
-      }
-    }
+    for (const auto& copy : groups.front()) carry_out(copy);
     groups.erase(groups.begin());
   }
 }
 
+inline uint4 load(const void* address) {
+  check_aligned(address);
+  uint4 words;
+  std::memcpy(&words, address, sizeof words);
+  return words;
+}
 inline void store(void* global, const std::uint32_t (&words)[4]) {
   check_aligned(global);
   std::memcpy(global, words, sizeof words);
