@@ -1,6 +1,7 @@
 // The tokenizers that this program knows: those that the CMake option TESSERA_PRESETS lists, each compiled on its own.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include <tessera/any_tokenizer.hpp>
@@ -12,11 +13,12 @@ namespace program {
 /// On the cpu, in f32.
 tessera::View<const tessera::Preset> all_presets();
 
-/// One of them on cuda.
+/// One of them on cuda, and all that there are of it.
 struct CudaPreset {
   Precision precision;
   tessera::Preset preset;
 };
+using CudaPrecisions = std::array<CudaPreset, 3>;
 
 /// Those that the CMake option TESSERA_CUDA_PRESETS lists, in every precision; none where TESSERA_CUDA is off.
 tessera::View<const CudaPreset> cuda_presets();
