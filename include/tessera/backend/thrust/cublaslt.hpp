@@ -33,7 +33,7 @@ inline constexpr cudaDataType_t cuda_type = std::is_same_v<T, bfloat16> ? CUDA_R
 /// All that the choice of an algorithm depends on.
 struct ProductKey {
   Index rows, columns, depth;
-  std::array<int, 3> alignments;  // of a, of b, and of c and the residual; in bytes
+  std::array<int, 4> alignments;  // in bytes: of a, of b, of c and the residual, of the bias
   int compute, output;
   bool a_transposed, b_transposed, bias, residual;
 
@@ -158,16 +158,17 @@ template <class S, class Output>
 void cublaslt_multiply_part(const MatrixProduct<S, Output>& p, cublasComputeType_t compute) {
   thread_local std::map<std::pair<cublasLtHandle_t, ProductKey>, ProductPlan> plans;  // a run writes into its plan
   const cublasLtHandle_t handle = cublaslt_handle();
-  const ProductKey key{p.rows,
-                       p.columns,
-                       p.depth,
-                       {common_alignment(p.a), common_alignment(p.b), common_alignment(p.c, p.residual)},
-                       compute,
-                       cuda_type<S> * 256 + cuda_type<Output>,
-                       p.a_transposed,
-                       p.b_transposed,
-                       p.bias != nullptr,
-                       p.residual != nullptr};
+  const ProductKey key{
+      p.rows,
+      p.columns,
+      p.depth,
+      {common_alignment(p.a), common_alignment(p.b), common_alignment(p.c, p.residual), common_alignment(p.bias)},
+      compute,
+      cuda_type<S> * 256 + cuda_type<Output>,
+      p.a_transposed,
+      p.b_transposed,
+      p.bias != nullptr,
+      p.residual != nullptr};
   auto found = plans.find({handle, key});
   if (found == plans.end()) found = plans.try_emplace({handle, key}, handle, p, key, compute).first;
   found->second.run(handle, p);

@@ -14,7 +14,8 @@
 namespace tessera::thrust_detail {
 
 /// The concept's Replay. The first run of a key is plain, so that cuBLASLt is ready; the second is recorded, with the
-/// scratch memory that it takes and gives back. Where there is no memory for the recording's own, all runs are plain.
+/// scratch memory that it takes and gives back. What cannot be recorded or started so (there is no memory for the
+/// recording's own) stays plain.
 class CudaReplay {
  public:
   template <class F>
@@ -58,39 +59,33 @@ class CudaReplay {
     Aside& operator=(const Aside&) = delete;
   };
 
-  /// False where memory ended.
+  /// False where it failed: the plain run then says why, if it does too.
   template <class F>
   bool start(Recording& recording, F& f) {
-    if (recording.graph == nullptr) {
-      const Graph graph = record(f);
-      cudaGraphExec_t made = nullptr;
-      const auto status = cudaGraphInstantiate(&made, graph.get(), 0);
-      if (status == cudaErrorMemoryAllocation) return false;
-      check_cuda(status, "cudaGraphInstantiate");
-      recording.graph.reset(made);
-    }
-    const auto status = cudaGraphLaunch(recording.graph.get(), cuda_stream);
-    if (status == cudaErrorMemoryAllocation) return false;
-    check_cuda(status, "cudaGraphLaunch");
-    return true;
+    if (recording.graph == nullptr) recording.graph = record(f);
+    if (recording.graph != nullptr && cudaGraphLaunch(recording.graph.get(), cuda_stream) == cudaSuccess) return true;
+    cudaGetLastError();  // what runs next must not find it as its own
+    return false;
   }
 
   /// In a stream of its own: CUDA's legacy one cannot be recorded, nor be used by others while one that waits for it
-  /// is.
+  /// is. Null where it failed.
   template <class F>
-  Graph record(F& f) {
+  GraphExec record(F& f) {
     const Aside aside(recorder_.get());
-    check_cuda(cudaStreamBeginCapture(cuda_stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-    cudaGraph_t graph = nullptr;
+    if (cudaStreamBeginCapture(cuda_stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess) return nullptr;
+    bool whole = true;
     try {
       f();
     } catch (...) {
-      if (cudaStreamEndCapture(cuda_stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
-      cudaGetLastError();
-      throw;
+      whole = false;
     }
-    check_cuda(cudaStreamEndCapture(cuda_stream, &graph), "cudaStreamEndCapture");
-    return Graph(graph);
+    cudaGraph_t captured = nullptr;
+    whole = cudaStreamEndCapture(cuda_stream, &captured) == cudaSuccess && whole;
+    const Graph graph(captured);
+    cudaGraphExec_t made = nullptr;
+    if (whole && cudaGraphInstantiate(&made, graph.get(), 0) != cudaSuccess) made = nullptr;
+    return GraphExec(made);
   }
 
   CudaStreamOwner recorder_ = make_cuda_stream();

@@ -38,14 +38,12 @@ inline cudaMemPool_t cuda_pool() {
   return pool = made;
 }
 
-/// What an allocation that fails could not have: the device's free memory, and what the pool holds of it unused.
-inline std::string cuda_memory_left(cudaMemPool_t pool) {
-  std::size_t free = 0, total = 0;
+/// What the pool holds unused.
+inline std::uint64_t cuda_pool_left(cudaMemPool_t pool) {
   std::uint64_t reserved = 0, used = 0;
-  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   check_cuda(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "cudaMemPoolGetAttribute");
   check_cuda(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
-  return std::to_string(free) + " being free and " + std::to_string(reserved - used) + " in the pool, unused";
+  return reserved - used;
 }
 
 /// Gives the device back what pools and graphs hold unused: what was freed may wait for its stream, or lie there in
@@ -71,8 +69,8 @@ inline void* cuda_allocate(std::size_t bytes) {
     status = cudaMallocFromPoolAsync(&memory, bytes, pool, cuda_stream);
   }
   if (status != cudaSuccess) {
-    const std::string call = "cudaMallocFromPoolAsync of " + std::to_string(bytes) + " bytes, ";
-    check_cuda(status, call + cuda_memory_left(pool));
+    check_cuda(status, "cudaMallocFromPoolAsync of " + std::to_string(bytes) + " bytes, the pool having " +
+                           std::to_string(cuda_pool_left(pool)) + " unused");
   }
   return memory;
 }

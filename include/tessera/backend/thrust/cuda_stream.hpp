@@ -21,11 +21,17 @@ namespace thrust_detail {
 /// At first the thread's own default stream.
 inline thread_local cudaStream_t cuda_stream = cudaStreamPerThread;
 
-/// Throws Error(device) unless `status` is success; what CUDA remembers of the failure is cleared first.
+/// Throws Error(device) unless `status` is success; what CUDA remembers of the failure is cleared first. Where memory
+/// ended, it says how much is free.
 inline void check_cuda(cudaError_t status, std::string_view call) {
   if (status == cudaSuccess) return;
+  std::string found = cudaGetErrorString(status);
+  std::size_t free = 0, total = 0;
+  if (status == cudaErrorMemoryAllocation && cudaMemGetInfo(&free, &total) == cudaSuccess) {
+    found += ", " + std::to_string(free) + " bytes of the device being free";
+  }
   cudaGetLastError();
-  throw Error(ErrorCode::device, std::string(call), cudaGetErrorString(status), "success");
+  throw Error(ErrorCode::device, std::string(call), found, "success");
 }
 
 struct CudaStreamEnd {
