@@ -1,6 +1,10 @@
 // thrust_host with the GPU's kernels: what Thrust runs is OpenMP's, what kernels/ holds runs in emulated threads.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
 #include <emulated/device.hpp>
 
 #include <tessera/backend/thrust/bfloat16.hpp>
@@ -21,7 +25,7 @@ struct EmulatedSystem : thrust_detail::OmpSystem<S> {
   template <class T>
   static AlignedBuffer<T> scratch(Index size) {
     AlignedBuffer<T> buffer(size);
-    std::memset(static_cast<void*>(buffer.view().data()), 0xff, buffer.view().size_bytes());
+    std::ranges::fill(std::as_writable_bytes(buffer.view()), std::byte{0xff});
     return buffer;
   }
 
