@@ -6,6 +6,8 @@
 #include <thrust/system/cuda/execution_policy.h>
 #include <thrust/system_error.h>
 
+#include <string_view>
+
 #include <tessera/backend/thrust/cuda_memory.hpp>
 #include <tessera/core/types.hpp>
 

@@ -41,7 +41,7 @@ __device__ inline void wait_for_copies() {
 __device__ inline uint4 load(const void* address) {
   return *static_cast<const uint4*>(address);
 }
-/// Writes them. nvcc stores structs of this size value by value here and there.
+/// Writes 16 aligned bytes. nvcc stores structs of this size value by value here and there.
 __device__ inline void store(void* global, const std::uint32_t (&words)[4]) {
   asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(global)), "r"(words[0]),
                "r"(words[1]), "r"(words[2]), "r"(words[3])
