@@ -10,6 +10,6 @@ option(TESSERA_CUDA "Offer tessera::cuda (needs the CUDA Toolkit, and TESSERA_CU
 option(TESSERA_CUDA_UNTESTED "Accept that tessera::cuda has never run on a GPU" OFF)
 option(TESSERA_IMAGE_IO "Offer tessera::image_io (needs libjpeg and libpng)" ON)
 set(TESSERA_PRESETS all CACHE STRING "Presets of include/tessera/presets.hpp in the tessera program")
-# nvcc takes a minute or more, and 1.8 GB of memory, for each.
+# nvcc takes a minute or more, and 1.8 GB of memory, for each preset.
 set(TESSERA_CUDA_PRESETS demo_128 CACHE STRING "Those of them that it also has on cuda where TESSERA_CUDA is ON, or all")
 set(TESSERA_SANITIZE "" CACHE STRING "Sanitizers for our programs, as for -fsanitize=")

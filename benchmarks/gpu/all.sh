@@ -31,7 +31,7 @@ for stage in $stages; do
   [[ $stage =~ ^(build|tests|benchmarks|peers|sanitizers)$ ]] || stop "no stage $stage"
 done
 PATH=$PATH:/usr/local/cuda/bin
-unset NVIDIA_TF32_OVERRIDE  # float32 is to be float32
+unset NVIDIA_TF32_OVERRIDE  # float32 is to be float32, and tf32 tf32
 gpu=$(nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader 2> /dev/null | head -n 1)
 [[ -n $gpu ]] || stop "no GPU: nvidia-smi finds none"
 for program in cmake nvcc g++; do

@@ -13,11 +13,12 @@ namespace program {
 /// On the cpu, in f32.
 tessera::View<const tessera::Preset> all_presets();
 
-/// One of them on cuda, and all that there are of it.
+/// One of them on cuda.
 struct CudaPreset {
   Precision precision;
   tessera::Preset preset;
 };
+/// It in every precision.
 using CudaPrecisions = std::array<CudaPreset, 3>;
 
 /// Those that the CMake option TESSERA_CUDA_PRESETS lists, in every precision; none where TESSERA_CUDA is off.

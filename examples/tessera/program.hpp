@@ -82,7 +82,7 @@ void add_choice(CLI::App& command, const std::string& option, Value& value, cons
                 const std::string& help) {
   command.add_option_function<std::string>(
       option,
-      [option, &value, &choices](const std::string& found) {
+      [option, &value, choices](const std::string& found) {
         const auto choice = choices.find(found);
         if (choice != choices.end()) {
           value = choice->second;

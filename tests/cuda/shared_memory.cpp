@@ -26,7 +26,7 @@ namespace {
 }
 
 /// Blocks of powers of two out of one piece of managed memory; freed ones wait in a list for their size. Behind each is
-/// a guard, as compute-sanitizer sees the whole piece alone.
+/// a guard, checked when it is freed: compute-sanitizer sees the piece only as a whole.
 class SharedArena {
  public:
   /// Called once, in main: CUDA is not ready before.

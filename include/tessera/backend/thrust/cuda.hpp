@@ -10,11 +10,11 @@
 
 namespace tessera {
 
-/// Float32 (unless the environment has NVIDIA_TF32_OVERRIDE, which cuBLAS obeys). The operations, and with them
-/// encoding and decoding, may throw Error(device): memory ends, a kernel fails. What a kernel did wrong may be reported
-/// by a later operation. Tokens need not be tessera::cpu's where the margin is small: exp, erf and the orders of sums
-/// differ, and cuBLASLt's with the number of images in a pass. A model is made, used and destroyed by one thread, for
-/// as long as it is under one CudaStreamScope or none. Passes take scratch memory beside the tokenizer's
+/// Float32 (cuBLAS obeys NVIDIA_TF32_OVERRIDE in the environment, for this and for cuda_tf32). The operations, and with
+/// them encoding and decoding, may throw Error(device): memory ends, a kernel fails. What a kernel did wrong may be
+/// reported by a later operation. Tokens need not be tessera::cpu's where the margin is small: exp, erf and the orders
+/// of sums differ, and cuBLASLt's with the number of images in a pass. A model is made, used and destroyed by one
+/// thread, for as long as it is under one CudaStreamScope or none. Passes take scratch memory beside the tokenizer's
 /// workspace_bytes, and the first two of a size set up what the others use.
 using cuda = basic_gpu<thrust_detail::CudaSystem<float, CUBLAS_COMPUTE_32F>>;
 /// The same, but that matrix products round what they multiply to TensorFloat-32: 10 bits of mantissa, not 23.

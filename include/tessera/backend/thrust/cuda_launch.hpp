@@ -24,6 +24,7 @@ void cuda_start(std::string_view call, Start&& start) {
 template <class F>
 void cuda_for_each(Index count, const F& f) {
   cuda_start("thrust::for_each_n", [&] {
+    cudaGetLastError();  // Thrust would take somebody's old error for its own, after it has started
     try {
       ::thrust::for_each_n(::thrust::cuda::par_nosync.on(cuda_stream), ::thrust::counting_iterator<Index>(0), count, f);
     } catch (const ::thrust::system_error& error) {

@@ -140,7 +140,7 @@ struct NearestBfloat16Tile {
 #pragma unroll
       for (int slot = 0; slot < 4; ++slot) keep_best(first_group + n / 4, slot, &sums[slot / 2][n]);
     }
-    __syncwarp();  // the next instructions are the warp's own
+    __syncwarp();  // lanes may have parted, and ldmatrix and mma need them all
   }
   /// scores[n][slot % 2 * 2 + i]: codes n * 8 + t + i of the group.
   __device__ __forceinline__ void keep_best(int new_group, int slot, const float (*scores)[4]) {

@@ -177,7 +177,7 @@ __global__ void __launch_bounds__(attention_threads,
     if (next < block.other.rows) {
       Tile::template load_pair<Sizes::tile>(shared + (1 - stage) * Sizes::stage, block.other, next);
       if (own_keys && thread < Sizes::tile) next_statistics = block.statistics(next + thread, log2_e);
-      __syncwarp();  // the next instructions are the warp's own
+      __syncwarp();  // lanes may have parted, and ldmatrix and mma need them all
     }
     if (working) {
       mine.add_rows(shared + stage * Sizes::stage, statistics + stage * Sizes::tile,
