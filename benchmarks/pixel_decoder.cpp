@@ -29,9 +29,7 @@ int main(int argc, char** argv) {
   tensors.visit(count);
   benchmarks::Floats values(count.size);
   initialize(lister.parameters, values.view(), 1);
-  const ParameterSource source = [&](const Parameter& p) {
-    return slice(std::as_const(values).view(), p.offset, p.dims.count());
-  };
+  const ParameterSource source = [&](const Parameter& p) { return slice(std::as_const(values).view(), p); };
   const ForwardWeights<cpu> weights(tensors, lister.parameters, source);
 
   Decoder::Saved<float> saved;

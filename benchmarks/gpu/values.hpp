@@ -57,7 +57,7 @@ std::vector<float> random_weights(std::uint64_t seed) {
   for (const Parameter& p : ParameterTable<config>::parameters()) {
     const std::string_view name = p.name;
     const auto contains = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
-    const View<float> values = slice(View<float>(weights), p.offset, p.dims.count());
+    const View<float> values = slice(View<float>(weights), p);
     const auto seed_here = seed + static_cast<std::uint64_t>(p.offset);
     const bool norm = contains(".ln_") || contains("norm");
     if (norm) {

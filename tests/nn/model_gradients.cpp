@@ -28,7 +28,7 @@ void check_model(Index batch, PassOptions options, std::size_t samples) {
   SmallModel<config, reference<Dual>> model(batch, options);
   for (const Parameter& parameter : ParameterTable<config>::parameters()) {
     CAPTURE(parameter.name);
-    const auto values = slice(model.parameters(), parameter.offset, parameter.dims.count());
+    const auto values = slice(model.parameters(), parameter);
     double largest = 0;
     double worst = 0;
     const auto compare = [&](double value) {

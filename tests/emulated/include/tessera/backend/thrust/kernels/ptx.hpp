@@ -2,6 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include <emulated/device.hpp>
 #include <tessera/backend/thrust/bfloat16.hpp>
