@@ -1,4 +1,5 @@
-// The program `tessera`. Exit code 0; 2 for wrong usage; 1 for anything else, with one line on stderr.
+// The program `tessera`. Exit code 0; 2 for wrong usage; 3 where a signal stopped it (signals.hpp); 1 for anything
+// else; with one line on stderr.
 #include <fcntl.h>
 
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <tessera/core/parallel.hpp>
 
 #include "program.hpp"
+#include "signals.hpp"
 
 namespace program {
 namespace {
@@ -62,10 +64,13 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   program::open_standard_streams();
+  program::ignore_write_signals();
   try {
     return program::run(argc, argv);
   } catch (const program::UsageError& error) {
     return program::fail(error.what(), 2);
+  } catch (const program::Stopped& stopped) {
+    return program::fail(stopped.what(), program::stopped_exit_code);
   } catch (const std::bad_alloc&) {
     return program::fail("memory: found too little, expected enough for this model and batch size", 1);
   } catch (const std::exception& error) {

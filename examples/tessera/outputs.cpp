@@ -8,6 +8,8 @@
 #include <cstring>
 
 #include <tessera/core/error.hpp>
+#include <tessera/data/image_folder.hpp>
+#include <tessera/io/atomic_file.hpp>
 
 #include "program.hpp"
 
@@ -34,6 +36,19 @@ void make_folder(const std::filesystem::path& folder) {
     throw Error(ErrorCode::file_access, folder.string(), error ? error.message() : "something that is no folder",
                 "a folder that can be made");
   }
+}
+
+void claim_results_folder(const std::filesystem::path& folder) {
+  make_folder(folder);
+  const std::filesystem::path marker = folder / results_marker;
+  std::error_code error;
+  if (std::filesystem::exists(marker, error)) return;
+  if (!std::filesystem::is_empty(folder, error) && !error) {
+    throw UsageError(folder.string() +
+                     ": found a folder with files that tessera did not make, expected a new or empty "
+                     "folder, or one of an earlier command");
+  }
+  AtomicFile(marker).commit();
 }
 
 InputFiles::InputFiles(const std::vector<std::filesystem::path>& files) {

@@ -10,6 +10,10 @@ namespace program {
 /// Creates a folder for results where there is none. Throws Error(file_access).
 void make_folder(const std::filesystem::path& folder);
 
+/// Makes a folder for results, and marks it as one (tessera::results_marker): pictures in it are no training data.
+/// Throws UsageError where it already holds something and no such mark: it is the user's own; Error(file_access).
+void claim_results_folder(const std::filesystem::path& folder);
+
 /// Files that no result may replace, whatever path or link leads to them.
 class InputFiles {
  public:

@@ -1,11 +1,8 @@
 #include "training_run.hpp"
 
-#include <signal.h>  // sigaction
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <fstream>
 
@@ -16,6 +13,7 @@
 #include "outputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
+#include "signals.hpp"
 #include "training_log.hpp"
 
 namespace program {
@@ -23,16 +21,6 @@ namespace program {
 using namespace tessera;
 
 namespace {
-
-volatile std::sig_atomic_t stop_requested = 0;
-
-/// The first signal asks the run to save and end; a second one ends the program at once.
-void listen_to_signals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { stop_requested = 1; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
-}
 
 class TrainingRun {
  public:
@@ -52,16 +40,18 @@ class TrainingRun {
   void run() {
     const Index steps = options_.schedule.steps;
     Index saved = -1;
-    while (trainer_.steps_done() < steps && !stop_requested) {
+    while (trainer_.steps_done() < steps && !stop_requested()) {
       const Index step = run_step();
       if (step % arguments_.checkpoint_every == 0 && step < steps) save(), saved = step;
       if (arguments_.sample_every > 0 && (step % arguments_.sample_every == 0 || step == steps)) save_samples(step);
     }
     progress_.finish();
     if (saved != trainer_.steps_done()) save();
-    const bool done = trainer_.steps_done() == steps;
-    std::fprintf(stderr, "%s after step %td: %s\n", done ? "done" : "stopped and saved", trainer_.steps_done(),
-                 done ? model_file(arguments_.folder).c_str() : "--resume goes on from there");
+    if (trainer_.steps_done() < steps) {
+      throw Stopped("stopped and saved after step " + std::to_string(trainer_.steps_done()) + " of " +
+                    std::to_string(steps) + ": --resume goes on from there");
+    }
+    std::fprintf(stderr, "done after step %td: %s\n", steps, model_file(arguments_.folder).c_str());
   }
 
  private:

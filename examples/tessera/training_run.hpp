@@ -48,8 +48,8 @@ void check_run_folder(const RunArguments& run);
 /// same ones. Throws Error: file_access, mismatch.
 void note_data(const RunArguments& run, const nlohmann::ordered_json& data);
 
-/// Trains from where `trainer` is to the last step. SIGINT, SIGTERM and SIGHUP end it after the step, saved. Models
-/// that are saved carry the tokens of `preset` on the cpu (info --verify), wherever the trainer runs.
+/// Trains from where `trainer` is to the last step. A signal (signals.hpp) ends it after the step, saved: throws
+/// Stopped. Models that are saved carry the tokens of `preset` on the cpu (info --verify), wherever the trainer runs.
 void run_training(const RunArguments& run, const tessera::Preset& preset, tessera::AnyTrainer& trainer,
                   tessera::Dataset& dataset, const Texts& texts);
 

@@ -5,12 +5,16 @@
 #include <cctype>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include <tessera/core/error.hpp>
 
 namespace tessera {
+
+/// A file of this name marks a folder of results: what lies in and below it is no input.
+inline constexpr std::string_view results_marker = ".tessera-results";
 
 /// True for .jpg, .jpeg and .png, in upper or lower case.
 inline bool has_image_extension(const std::filesystem::path& path) {
