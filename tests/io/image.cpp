@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include <files.hpp>
@@ -262,8 +264,17 @@ TEST_CASE("jpeg: broken files are refused") {
   CHECK(contains(line_for(large), "at most 2^28 pixels"));
 }
 
-TEST_CASE("image: other formats are refused by their content") {
-  CHECK(contains(line_for(""), "an empty file"));
-  CHECK(contains(line_for("GIF89a"), "expected a JPEG or PNG file"));
+TEST_CASE("image: other formats are named") {
+  CHECK(contains(line_for(""), ": found an empty file, expected a JPEG or PNG file"));
+  CHECK(contains(line_for("GIF89a"), ": found a GIF image, expected a JPEG or PNG file"));
+  CHECK(contains(line_for(std::string("RIFF\0\0\0\0WEBPVP8 ", 16)), ": found a WebP image, expected"));
+  CHECK(contains(line_for("<!DOCTYPE html><html>"), ": found an HTML page, expected"));
   CHECK(contains(line_for("\xff\xd8"), "expected a JPEG or PNG file"));
+}
+
+TEST_CASE("image: a file too long for memory is refused unread") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "x", make_jpeg(sample_image(), JCS_RGB));
+  REQUIRE(::truncate((folder / "x").c_str(), ::off_t{1} << 42) == 0);
+  CHECK(contains(error_line([&] { tessera::read_image(folder / "x"); }), "found 4398046511104 bytes"));
 }

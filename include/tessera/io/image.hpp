@@ -1,33 +1,37 @@
 // Photographs in and pictures out: JPEG and PNG. Needs libjpeg-turbo and libpng (CMake target tessera::image_io).
 #pragma once
 
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/data/pixels.hpp>
 #include <tessera/io/atomic_file.hpp>
+#include <tessera/io/file_kind.hpp>
 #include <tessera/io/jpeg.hpp>
-#include <tessera/io/mapped_file.hpp>
 #include <tessera/io/png.hpp>
+#include <tessera/io/read_file.hpp>
 
 namespace tessera {
+
+/// Longer files are refused before they are read.
+inline constexpr std::size_t max_image_bytes = std::size_t{1} << 30;
 
 /// Reads a JPEG or PNG file, told apart by its content, as upright RGB: the pixels of Pillow's
 /// ImageOps.exif_transpose(Image.open(path)).convert("RGB") (differences: decode_png). At most 2^28 pixels.
 /// Throws Error(file_access) or Error(bad_file).
 inline Pixels read_image(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const View<const std::byte> bytes = file.bytes();
-  const auto starts_with = [&](std::string_view signature) {
-    return bytes.size() >= signature.size() && std::memcmp(bytes.data(), signature.data(), signature.size()) == 0;
-  };
-  if (starts_with("\xff\xd8\xff")) return decode_jpeg(path.string(), bytes);
-  if (starts_with("\x89PNG\r\n\x1a\n")) return decode_png(path.string(), bytes);
-  throw Error(ErrorCode::bad_file, path.string(), bytes.empty() ? "an empty file" : "no image signature",
-              "a JPEG or PNG file");
+  const FileReader file(path);
+  std::vector<std::byte> bytes(std::min(file.size(), file_kind_bytes));
+  bytes.resize(file.read(0, bytes));
+  const std::string_view kind = describe_content(bytes);
+  const auto decode = kind == "a JPEG image" ? &decode_jpeg : kind == "a PNG image" ? &decode_png : nullptr;
+  if (decode == nullptr) throw Error(ErrorCode::bad_file, path.string(), kind, "a JPEG or PNG file");
+  bytes = file.read_all(max_image_bytes);
+  return decode(path.string(), bytes);
 }
 
 /// Writes an 8-bit grey or RGB PNG file atomically (io/atomic_file.hpp).
