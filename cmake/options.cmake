@@ -1,14 +1,19 @@
-# Everything that is not the library itself is built only when tessera is the project being built.
-option(TESSERA_BUILD_EXAMPLES "Build the tessera program and the short examples" ${PROJECT_IS_TOP_LEVEL})
-option(TESSERA_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
-option(TESSERA_BUILD_BENCHMARKS "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
+# AUTO becomes ON where the packages are found, else OFF with a message (cmake/dependencies.cmake). What is not the
+# library itself is built only when tessera is the project being built.
+set(own AUTO)
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set(own OFF)
+endif()
+set(TESSERA_IMAGE_IO AUTO CACHE STRING "Offer tessera::image_io (needs libjpeg and libpng): ON, OFF or AUTO")
+set(TESSERA_BUILD_EXAMPLES ${own} CACHE STRING "Build the tessera program and the short examples: ON, OFF or AUTO")
+set(TESSERA_BUILD_TESTS ${own} CACHE STRING "Build the tests: ON, OFF or AUTO")
+set(TESSERA_BUILD_BENCHMARKS ${own} CACHE STRING "Build the benchmarks: ON, OFF or AUTO")
 option(TESSERA_NATIVE "Compile our programs for this machine's instruction set" ${PROJECT_IS_TOP_LEVEL})
 option(TESSERA_WERROR "Treat warnings in our programs as errors" OFF)
 option(TESSERA_OPENMP "Use OpenMP where it is found; without it everything runs on one thread" ON)
 option(TESSERA_THRUST "Offer tessera::thrust_host where OpenMP and Thrust's headers are found" ON)
 option(TESSERA_CUDA "Offer tessera::cuda (needs the CUDA Toolkit, and TESSERA_CUDA_UNTESTED)" OFF)
 option(TESSERA_CUDA_UNTESTED "Accept that tessera::cuda has never run on a GPU" OFF)
-option(TESSERA_IMAGE_IO "Offer tessera::image_io (needs libjpeg and libpng)" ON)
 set(TESSERA_PRESETS all CACHE STRING "Presets of include/tessera/presets.hpp in the tessera program")
 # nvcc takes a minute or more, and 1.8 GB of memory, for each preset.
 set(TESSERA_CUDA_PRESETS demo_128 CACHE STRING "Those of them that it also has on cuda where TESSERA_CUDA is ON, or all")

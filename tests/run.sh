@@ -11,7 +11,9 @@ cuda=()  # with a CUDA Toolkit, its kernels are compiled too
 if command -v nvcc > /dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; then
   cuda=(-DTESSERA_CUDA=ON -DTESSERA_CUDA_UNTESTED=ON)
 fi
-cmake --preset release "${cuda[@]}" -DTESSERA_WERROR=ON -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCHMARKS=ON -DTESSERA_PRESETS=all
+# --fresh: what earlier commands left in the cache does not count.
+cmake --preset release --fresh "${cuda[@]}" -DTESSERA_WERROR=ON -DTESSERA_PRESETS=all \
+  -DTESSERA_BUILD_EXAMPLES=ON -DTESSERA_BUILD_TESTS=ON -DTESSERA_BUILD_BENCHMARKS=ON
 echo "== build"
 cmake --build build/release -j "$(nproc)"
 echo "== test"

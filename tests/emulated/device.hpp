@@ -20,18 +20,28 @@
 #include <type_traits>
 #include <vector>
 
-#define __global__
-#define __device__
-#define __host__
-#define __forceinline__ inline
-#define __launch_bounds__(...)
-
+// A CUDA Toolkit's Thrust includes the toolkit's own types where it finds them; Debian's never does.
+#if __has_include(<cuda_runtime_api.h>)
+#include <cuda_runtime_api.h>
+#undef __global__
+#undef __device__
+#undef __host__
+#undef __forceinline__
+#undef __launch_bounds__
+#else
 struct alignas(16) uint4 {
   std::uint32_t x, y, z, w;
 };
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
+#endif
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
 
 namespace tessera::testing::emulated {
 
