@@ -39,7 +39,7 @@ inline Quality mean_quality(const std::vector<Pixels>& originals, const std::vec
 /// The crops that reconstructions are measured on: shorter edge to `side`, centre.
 inline std::vector<Pixels> centre_crops(const std::filesystem::path& folder) {
   std::vector<Pixels> crops;
-  for (const auto& path : list_images(folder)) {
+  for (const auto& path : list_images(folder).files) {
     crops.push_back(resize_and_crop(read_image(path), side, side, Filter::bicubic));
   }
   return crops;
@@ -48,7 +48,7 @@ inline std::vector<Pixels> centre_crops(const std::filesystem::path& folder) {
 /// Every photograph at several sizes, as far as it is large enough, so that patches show detail and overview.
 inline std::vector<std::vector<Pixels>> pyramids(const std::filesystem::path& folder) {
   std::vector<std::vector<Pixels>> all;
-  for (const auto& path : list_images(folder)) {
+  for (const auto& path : list_images(folder).files) {
     const Pixels photo = read_image(path);
     const Index shorter = std::min(photo.height, photo.width);
     std::vector<Pixels>& levels = all.emplace_back();

@@ -1,5 +1,6 @@
 #include "inputs.hpp"
 
+#include <cstdio>
 #include <set>
 
 #include <tessera/core/layout.hpp>
@@ -24,8 +25,10 @@ std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem:
     }
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) {
-      const auto images = list_images(path);
-      files.insert(files.end(), images.begin(), images.end());
+      const ImageListing listing = list_images(path);
+      files.insert(files.end(), listing.files.begin(), listing.files.end());
+      const std::string left_out = listing.left_out.text();
+      if (!left_out.empty()) std::fprintf(stderr, "%s\n", one_line(path.string() + ": " + left_out).c_str());
     } else {
       files.push_back(path);
     }

@@ -1,4 +1,6 @@
 // Finding models, and the options that several commands have.
+#include <tessera/data/image_folder.hpp>
+
 #include "program.hpp"
 
 namespace program {
@@ -74,8 +76,9 @@ void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, F
       {"bilinear", Filter::bilinear}, {"bicubic", Filter::bicubic}, {"lanczos", Filter::lanczos}};
   command
       .add_option("inputs", inputs,
-                  "JPEG and PNG files, folders of them, or one .npy: float32 [B,C,H,W] in the model's range or uint8 "
-                  "[B,H,W,C]")
+                  std::string("JPEG and PNG files, folders of them, or one .npy: float32 [B,C,H,W] in the model's "
+                              "range or uint8 [B,H,W,C]. ") +
+                      tessera::image_folder_rule)
       ->required();
   add_choice(command, "--filter", filter, filters,
              "how photographs are resized before their centre is cropped: bilinear, bicubic (default) or lanczos");

@@ -80,7 +80,7 @@ class Photographs final : public ImageSource {
   /// Throws Error: file_access or bad_file that names a file (unless skip_broken), mismatch for the model's channels.
   Photographs(const std::filesystem::path& folder, const Config& config, const PhotographOptions& options = {})
       : config_(config), options_(options) {
-    const std::vector<std::filesystem::path> files = list_images(folder, options.leave_out);
+    const std::vector<std::string> files = list_images(folder, options.leave_out).files;
     std::vector<std::vector<Pixels>> levels(files.size());
     std::vector<char> broken(files.size());
     std::atomic<std::size_t> memory = 0;
