@@ -38,7 +38,7 @@ for round in $(seq "$rounds"); do
   for file in checkpoint model ema; do
     cmp "$work/whole/$file.safetensors" "$run/$file.safetensors" || fail "round $round, killed after $delay ms: $file differs"
   done
-  [[ ! -e $run/checkpoint.safetensors.tmp ]] || fail "round $round: a temporary file is left"
+  [[ $(ls -A "$run") == "$(ls -A "$work/whole")" ]] || fail "round $round: files are left: $(ls -A "$run")"
   echo "round $round: killed after $delay ms, $at steps logged; resumed to the same bits"
 done
 (( unbroken < rounds )) || fail "no run was killed before it ended"

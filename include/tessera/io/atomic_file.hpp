@@ -2,11 +2,14 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -15,61 +18,92 @@
 
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
+#include <tessera/io/system_call.hpp>
 
 namespace tessera {
 
-/// Collects bytes in `<path>.tmp` and puts them in the place of `path` on commit(): fsync, rename, fsync of the folder.
-/// Without commit() the destructor removes the temporary file. A killed process may leave it; the next writer of the
-/// same path overwrites it, so that killed runs never pile up files. Two writers of one path at a time are refused.
+/// Collects bytes in a file without a name and puts them in the place of `path` on commit(): fsync, a random name
+/// beside `path`, rename, fsync of the folder. Without commit() nothing is left. (File systems that have no files
+/// without names give it the random name from the start; there a killed process leaves `.tessera-` and 16 hexadecimal
+/// digits.)
+///
+/// A file that is replaced keeps its mode, and its owner as far as the process may set it. New files get 0666 less the
+/// umask. Of two writers of one path each writes a whole file, and the last commit stays.
 class AtomicFile {
  public:
-  /// Throws Error(file_access) if the folder cannot be written, the path is something else than a regular file, or
-  /// another AtomicFile is writing it. A symbolic link is kept; the file that it names is replaced, or made.
+  /// Throws Error(file_access) if the folder cannot be written, or the path is something else than a regular file or
+  /// has no write permission. A symbolic link is kept; the file that it names is replaced, or made.
   explicit AtomicFile(const std::filesystem::path& path) : target_(path) {
     follow_links();
-    temporary_ = target_;
-    temporary_ += ".tmp";
-    while (!lock_temporary()) {
-    }
-    if (::ftruncate(descriptor_, 0) != 0) close_and_fail(std::strerror(errno));
+    name_ = target_.filename();
+    const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
+    folder_.reset(open_retried(AT_FDCWD, folder.c_str(), O_RDONLY | O_DIRECTORY));
+    // A folder may be writable and not readable.
+    if (!folder_ && errno == EACCES) folder_.reset(open_retried(AT_FDCWD, folder.c_str(), O_PATH | O_DIRECTORY));
+    if (!folder_) fail(std::strerror(errno));
+    struct stat replaced {};
+    open_temporary(find_replaced(replaced) ? 0600 : 0666);
   }
 
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  ~AtomicFile() {
-    if (descriptor_ < 0) return;
-    ::unlink(temporary_.c_str());
-    ::close(descriptor_);
-  }
+  ~AtomicFile() { remove_temporary(); }
 
   /// Appends. Throws Error(file_access), for example when the disk is full.
   void write(View<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const ::ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-      if (written < 0 && errno != EINTR) fail(std::strerror(errno));
-      if (written > 0) bytes = bytes.subspan(static_cast<std::size_t>(written));
+      const ::ssize_t written =
+          detail::retry_interrupted([&] { return ::write(file_.get(), bytes.data(), bytes.size()); });
+      if (written < 0) fail(std::strerror(errno));
+      if (written == 0) fail("a file that takes no more bytes");
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
     }
   }
   void write(std::string_view text) { write(std::as_bytes(View<const char>(text.data(), text.size()))); }
 
   /// Makes the content durable and visible under the path. Throws Error(file_access); then `path` is as it was.
   void commit() {
-    if (::fsync(descriptor_) != 0) fail(std::strerror(errno));
-    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(std::strerror(errno));
-    ::close(std::exchange(descriptor_, -1));
-    const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
-    const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    // Some file systems cannot sync a folder; the rename has happened all the same.
-    if (opened >= 0) {
-      ::fsync(opened);
-      ::close(opened);
+    keep_permissions();
+    if (detail::retry_interrupted([&] { return ::fsync(file_.get()); }) != 0) fail(std::strerror(errno));
+    if (temporary_[0] == '\0') link_temporary();
+    const auto rename = [&] { return ::renameat(folder_.get(), temporary_, folder_.get(), name_.c_str()); };
+    if (detail::retry_interrupted(rename) != 0) {
+      const int error = errno;
+      remove_temporary();
+      fail(std::strerror(error));
     }
+    temporary_[0] = '\0';
+    file_.reset();
+    // Some file systems cannot sync a folder; the rename has happened all the same.
+    (void)detail::retry_interrupted([&] { return ::fsync(folder_.get()); });
   }
 
  private:
+  class Descriptor {
+   public:
+    Descriptor() = default;
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() { reset(); }
+    void reset(int descriptor = -1) noexcept {
+      const int old = std::exchange(descriptor_, descriptor), error = errno;
+      if (old >= 0) ::close(old);
+      errno = error;
+    }
+    [[nodiscard]] int get() const noexcept { return descriptor_; }
+    explicit operator bool() const noexcept { return descriptor_ >= 0; }
+
+   private:
+    int descriptor_ = -1;
+  };
+
   /// The links of a path that Linux follows.
   static constexpr int most_links = 40;
+
+  static int open_retried(int folder, const char* name, int flags, ::mode_t mode = 0) {
+    return detail::retry_interrupted([&] { return ::openat(folder, name, flags | O_CLOEXEC, mode); });
+  }
 
   /// Makes target_ the regular file, or what could become one, behind any symbolic links.
   void follow_links() {
@@ -77,10 +111,7 @@ class AtomicFile {
       std::error_code error;
       const auto status = std::filesystem::symlink_status(target_, error);
       if (status.type() == std::filesystem::file_type::none) fail(error.message());
-      if (!std::filesystem::is_symlink(status)) {
-        if (exists(status) && !is_regular_file(status)) fail("something that is not a regular file");
-        return;
-      }
+      if (!std::filesystem::is_symlink(status)) return;
       const std::filesystem::path behind = std::filesystem::read_symlink(target_, error);
       if (error) fail(error.message());
       target_ = target_.parent_path() / behind;
@@ -88,32 +119,96 @@ class AtomicFile {
     fail("symbolic links that lead to one another");
   }
 
-  /// False: the file that was opened has been renamed or removed by its writer before we held the lock; try again.
-  bool lock_temporary() {
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (descriptor_ < 0) fail(std::strerror(errno));
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      close_and_fail(errno == EWOULDBLOCK ? "another writer of this file" : std::strerror(errno));
+  /// Whether there is a file to replace, and which. Throws Error(file_access) where it must not be.
+  [[nodiscard]] bool find_replaced(struct stat& replaced) const {
+    if (::fstatat(folder_.get(), name_.c_str(), &replaced, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno != ENOENT || name_.empty()) fail(std::strerror(errno));
+      return false;
     }
-    struct stat opened {
-    }, named{};
-    const bool same = ::fstat(descriptor_, &opened) == 0 && ::stat(temporary_.c_str(), &named) == 0 &&
-                      opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-    if (!same) ::close(std::exchange(descriptor_, -1));
-    return same;
+    if (!S_ISREG(replaced.st_mode)) fail("something that is not a regular file");
+    // A superuser may write it all the same; whoever took the permission away meant the file to stay.
+    if ((replaced.st_mode & 0222) == 0) fail("a file without write permission");
+    if (::faccessat(folder_.get(), name_.c_str(), W_OK, AT_EACCESS) != 0) fail(std::strerror(errno));
+    return true;
   }
 
-  /// Closes without unlinking: the temporary file belongs to another writer, or is not ours to remove.
-  [[noreturn]] void close_and_fail(std::string_view found) {
-    ::close(std::exchange(descriptor_, -1));
-    fail(found);
+  void open_temporary(::mode_t mode) {
+    file_.reset(open_retried(folder_.get(), ".", O_WRONLY | O_TMPFILE, mode));
+    if (file_ && can_be_linked()) return;
+    file_.reset();
+    do {
+      choose_name();
+      file_.reset(open_retried(folder_.get(), temporary_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
+    } while (!file_ && errno == EEXIST);
+    if (file_) return;
+    temporary_[0] = '\0';
+    fail(std::strerror(errno));
   }
+
+  /// Only /proc gives a file without a name one.
+  [[nodiscard]] bool can_be_linked() const {
+    struct stat by_descriptor {
+    }, by_path{};
+    return ::fstat(file_.get(), &by_descriptor) == 0 && ::stat(descriptor_path().text, &by_path) == 0 &&
+           by_descriptor.st_ino == by_path.st_ino && by_descriptor.st_dev == by_path.st_dev;
+  }
+
+  void link_temporary() {
+    const DescriptorPath path = descriptor_path();
+    int result = 0;
+    do {
+      choose_name();
+      result = detail::retry_interrupted(
+          [&] { return ::linkat(AT_FDCWD, path.text, folder_.get(), temporary_, AT_SYMLINK_FOLLOW); });
+    } while (result != 0 && errno == EEXIST);
+    if (result == 0) return;
+    temporary_[0] = '\0';
+    fail(std::strerror(errno));
+  }
+
+  /// A name that nobody else has, and that fits wherever the target's fits.
+  void choose_name() {
+    std::uint64_t number = 0;
+    if (::getrandom(&number, sizeof number, 0) != sizeof number) {
+      number = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) ^
+               static_cast<std::uint64_t>(::getpid()) << 40;
+    }
+    std::snprintf(temporary_, sizeof temporary_, ".tessera-%016llx", static_cast<unsigned long long>(number));
+  }
+
+  /// Gives the file the owner and the mode of the one that it replaces; where it cannot have the group, the group may
+  /// do no more than everybody.
+  void keep_permissions() const {
+    struct stat replaced {};
+    if (!find_replaced(replaced)) return;
+    ::mode_t mode = replaced.st_mode & 0777;
+    const bool whole = ::fchown(file_.get(), replaced.st_uid, replaced.st_gid) == 0;
+    const bool group = whole || ::fchown(file_.get(), static_cast<::uid_t>(-1), replaced.st_gid) == 0;
+    if (!group) mode &= 0707 | (mode & 07) << 3;
+    if (::fchmod(file_.get(), mode) != 0) fail(std::strerror(errno));
+  }
+
+  void remove_temporary() noexcept {
+    if (temporary_[0] != '\0') ::unlinkat(folder_.get(), temporary_, 0);
+    temporary_[0] = '\0';
+  }
+
+  struct DescriptorPath {
+    char text[32];
+  };
+  [[nodiscard]] DescriptorPath descriptor_path() const {
+    DescriptorPath path{};
+    std::snprintf(path.text, sizeof path.text, "/proc/self/fd/%d", file_.get());
+    return path;
+  }
+
   [[noreturn]] void fail(std::string_view found) const {
     throw Error(ErrorCode::file_access, target_.string(), found, "a file that can be written");
   }
 
-  std::filesystem::path target_, temporary_;
-  int descriptor_ = -1;
+  std::filesystem::path target_, name_;
+  Descriptor folder_, file_;
+  char temporary_[32] = "";  // the file's own name, where it has one
 };
 
 }  // namespace tessera
