@@ -25,8 +25,8 @@ struct Attention {
 
     constexpr void visit(auto& v) {
       v.packed_tensor("in_proj_weight", in_proj_weight, {3 * D, D}, [this](auto& f) {
-        f(QueryProjection{}, query().weight, packed_query);
-        f(KeyValueProjection{}, key_value().weight, packed_key_value);
+        f(QueryProjection{}, rows(0, 1), packed_query);
+        f(KeyValueProjection{}, rows(1, 2), packed_key_value);
       });
       v.tensor("in_proj_bias", in_proj_bias, {3 * D});
       v.nested("out_proj", out_proj);
@@ -39,7 +39,7 @@ struct Attention {
     }
 
    private:
-    /// Of q, k and v; empty where only the packed weight is kept.
+    /// Of q, k and v; empty where in_proj_weight is: not bound yet, or only packed.
     [[nodiscard]] View<T> rows(Index begin, Index count) const {
       return in_proj_weight.empty() ? View<T>() : slice(in_proj_weight, begin * D * D, count * D * D);
     }
