@@ -9,6 +9,8 @@ target_compile_options(tessera_program_flags INTERFACE "$<${cuda}:-Xcompiler=-Wa
 target_compile_options(tessera_program_flags INTERFACE "$<${cuda}:--diag-suppress=186>")
 # g++ 12 sees overlapping copies in `"text" + std::string()` that cannot happen (GCC bug 105651).
 target_compile_options(tessera_program_flags INTERFACE "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>")
+# libstdc++ checks each access to a span, vector or array and stops at a wrong one: no cost that can be measured.
+target_compile_definitions(tessera_program_flags INTERFACE $<${cxx}:_GLIBCXX_ASSERTIONS>)
 if(TESSERA_WERROR)
   target_compile_options(tessera_program_flags INTERFACE "$<${cxx}:-Werror>" "$<${cuda}:SHELL:-Werror all-warnings>")
 endif()
@@ -19,5 +21,7 @@ endif()
 if(TESSERA_SANITIZE)
   target_compile_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all
                                                          -fno-omit-frame-pointer)
+  # Its iterators too. Containers get another layout: no library in C++ that is linked may take or return one.
+  target_compile_definitions(tessera_program_flags INTERFACE $<${cxx}:_GLIBCXX_DEBUG>)
   target_link_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})
 endif()
