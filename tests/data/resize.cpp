@@ -93,6 +93,20 @@ TEST_CASE("resize agrees with Pillow on hand-picked sizes") {
   // clang-format on
 }
 
+TEST_CASE("resize of tall images makes the vertical pass first, as Pillow 13 does") {
+  // Pillow 13 and 11 differ here: Image.fromarray(a).resize((2, 2), BICUBIC), a[y][x] = (y * 4 + x)^2 * 37 % 251.
+  Pixels tall = gradient(9, 4, 1);
+  // clang-format off
+  CHECK(tessera::resize(tall, 2, 2, Filter::bicubic).values == std::vector<std::uint8_t>{132, 136, 159, 142});
+  CHECK(tessera::resize(tall, 3, 3, Filter::lanczos).values == std::vector<std::uint8_t>{84, 170, 103, 156, 156, 139, 188, 117, 157});
+  // clang-format on
+  const Pixels large = gradient(300, 40, 3);  // a crop of it is the middle of the whole
+  CHECK(tessera::resize_and_crop(large, 30, 30, Filter::bicubic) ==
+        crop(tessera::resize(large, 225, 30, Filter::bicubic), 98, 0, 30, 30));
+  CHECK(tessera::resize_and_crop(large, 150, 10, Filter::lanczos) ==
+        crop(tessera::resize(large, 150, 20, Filter::lanczos), 0, 5, 150, 10));
+}
+
 TEST_CASE("resize_and_crop covers targets that are not square, and crops half-to-even") {
   const Pixels in = gradient(30, 47, 3);
   // 30 x 47 covers 20 x 16 at 20 x 31 (47 * 20 / 30 = 31.3); (31 - 16) / 2 = 7.5 rounds to 8.
