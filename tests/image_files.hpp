@@ -75,6 +75,27 @@ inline std::string chunk(const std::string& type, const std::string& data) {
   return big_endian(static_cast<std::uint32_t>(data.size())) + body + big_endian(static_cast<std::uint32_t>(crc));
 }
 
+/// A JPEG segment: a marker (0xe1: APP1) and what it holds.
+inline std::string segment(int marker, const std::string& data) {
+  const std::size_t length = data.size() + 2;
+  return std::string({'\xff', static_cast<char>(marker), static_cast<char>(length >> 8), static_cast<char>(length)}) +
+         data;
+}
+
+/// A JPEG file with `segments` in front of its own.
+inline std::string with_segments(std::string jpeg, const std::string& segments) {
+  return jpeg.insert(2, segments);
+}
+
+inline std::string deflated(const std::string& data, int level = 6) {
+  std::string packed(::compressBound(data.size()), '\0');
+  uLongf size = packed.size();
+  ::compress2(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(data.data()), data.size(),
+              level);
+  packed.resize(size);
+  return packed;
+}
+
 /// A PNG file put together by hand; `rows` holds filter byte 0 and the packed samples, row by row.
 inline std::string make_png(std::uint32_t width, std::uint32_t height, int depth, int colour, const std::string& rows,
                             const std::string& before_data = {}, int interlaced = 0) {
@@ -91,11 +112,7 @@ inline std::string make_png(std::uint32_t width, std::uint32_t height, int depth
                         0,
                         0,
                         static_cast<char>(interlaced)};
-  std::string packed(::compressBound(rows.size()), '\0');
-  uLongf size = packed.size();
-  ::compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(rows.data()), rows.size());
-  packed.resize(size);
-  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + before_data + chunk("IDAT", packed) + chunk("IEND", {});
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + before_data + chunk("IDAT", deflated(rows)) + chunk("IEND", {});
 }
 
 }  // namespace tessera_test

@@ -148,14 +148,48 @@ TEST_CASE("png: an eXIf chunk turns the image, before or after the data") {
   CHECK(values(late) == Bytes{20, 20, 20, 10, 10, 10});
 }
 
-TEST_CASE("png: broken files are refused") {
+TEST_CASE("png: what is damaged up to the last row is refused, what is damaged behind it is read") {
+  // 8: signature, 25: IHDR, then IDAT with 8 + 11 + 4 bytes, whose last 4 bytes of data are a checksum, 12: IEND.
   const std::string whole = make_png(2, 1, 8, 0, std::string("\0\1\2", 3));
-  for (std::size_t size = 0; size < whole.size(); ++size) CHECK(line_for(whole.substr(0, size)) != "");
-  for (std::size_t at = 8; at < whole.size(); ++at) {  // each checksum covers its chunk
+  REQUIRE(whole.size() == 68);
+  const auto pixels = values(whole);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    CAPTURE(size);
+    if (size < 47)
+      CHECK(line_for(whole.substr(0, size)) != "");
+    else
+      CHECK(values(whole.substr(0, size)) == pixels);
+  }
+  for (std::size_t at = 8; at < whole.size(); ++at) {
+    CAPTURE(at);
     std::string flipped = whole;
     flipped[at] = static_cast<char>(flipped[at] ^ 1);
-    CHECK(line_for(flipped) != "");
+    const bool length = at >= 33 && at < 37;  // of the data, which end by themselves
+    if (length || at >= 52)
+      CHECK(values(flipped) == pixels);
+    else if (at != 47)  // the last bits of the data, which may not matter
+      CHECK(line_for(flipped) != "");
   }
+}
+
+TEST_CASE("png: chunks behind the image may be missing or wrong, but not cut") {
+  const auto with_end = [](const std::string& end) {
+    const std::string whole = make_png(2, 1, 8, 0, std::string("\0\1\2", 3));
+    return whole.substr(0, whole.size() - 12) + end;
+  };
+  const Bytes pixels = {1, 1, 1, 2, 2, 2};
+  const std::string text = chunk("tEXt", std::string("a\0b", 3));
+  CHECK(values(with_end("")) == pixels);
+  CHECK(values(with_end(text)) == pixels);
+  CHECK(values(with_end(text.substr(0, 7))) == pixels);         // no chunk yet
+  CHECK(values(with_end(text.substr(0, 12))) == pixels);        // a cut checksum
+  CHECK(line_for(with_end(text.substr(0, 9))) != "");           // a cut text
+  CHECK(values(with_end(text.substr(0, 14) + "x")) == pixels);  // a wrong checksum
+  CHECK(values(with_end("trailer of some other program")) == pixels);
+  CHECK(values(with_end(chunk("IEND", "") + text.substr(0, 9))) == pixels);
+}
+
+TEST_CASE("png: image data that end before the last row are refused") {
   CHECK(contains(line_for(make_png(9, 9, 8, 0, "\1")), "Not enough image data"));
   CHECK(line_for(make_png(0, 1, 8, 0, "\1")) != "");
   std::string huge = "\x89PNG\r\n\x1a\n";
@@ -229,31 +263,62 @@ TEST_CASE("jpeg: the orientation in EXIF is applied, both byte orders") {
   }
 }
 
-TEST_CASE("exif_orientation: whatever is malformed means upright") {
-  const auto orientation = [](const std::string& bytes) {
-    return tessera::exif_orientation({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-  };
-  CHECK(orientation(tiff(true, 0x112, 3, 1, 8)) == 8);
-  CHECK(orientation(tiff(false, 0x112, 4, 1, 5)) == 5);
-  CHECK(orientation(tiff(true, 0x112, 3, 1, 0)) == 1);
-  CHECK(orientation(tiff(true, 0x112, 3, 1, 9)) == 1);
-  CHECK(orientation(tiff(true, 0x112, 3, 2, 8)) == 1);
-  CHECK(orientation(tiff(true, 0x112, 2, 1, 8)) == 1);
-  CHECK(orientation(tiff(true, 0x113, 3, 1, 8)) == 1);
-  const std::string whole = tiff(true, 0x112, 3, 1, 8);
-  for (std::size_t size = 0; size < 20; ++size) CHECK(orientation(whole.substr(0, size)) == 1);
-  std::string far = whole;
-  far.replace(4, 4, "\xff\xff\xff\xff");
-  CHECK(orientation(far) == 1);
-  std::string many = whole;
-  many.replace(8, 2, "\xff\xff");
-  many[10] = 0;
-  CHECK(orientation(many) == 1);
+TEST_CASE("jpeg: without the end of the image, before something else, every row is there") {
+  // As Pillow: at the very end of the file libjpeg cannot know that the last bits are whole.
+  for (const bool progressive : {false, true}) {
+    const std::string whole = make_jpeg(sample_image(), JCS_RGB, {}, [&](jpeg_compress_struct& codec) {
+      if (progressive) jpeg_simple_progression(&codec);
+    });
+    const std::string open = whole.substr(0, whole.size() - 2);
+    for (const std::string& trailer : {std::string(300, '\0'), std::string(300, 'x')}) {
+      CHECK(read(whole + trailer) == read(whole));
+      if (progressive)
+        CHECK(line_for(open + trailer) != "");  // another scan could have followed
+      else
+        CHECK(read(open + trailer) == read(whole));
+    }
+    CHECK(contains(line_for(open), "found the end of the file inside the image"));
+  }
+}
+
+TEST_CASE("jpeg: cut scans are refused, with the end of the image behind them or not") {
+  const auto arithmetic = [](jpeg_compress_struct& codec) { codec.arith_code = TRUE; };
+  const auto progressive = [](jpeg_compress_struct& codec) { jpeg_simple_progression(&codec); };
+  const auto both = [&](jpeg_compress_struct& codec) { arithmetic(codec), progressive(codec); };
+  const auto restarts = [&](jpeg_compress_struct& codec) { arithmetic(codec), codec.restart_in_rows = 1; };
+  Pixels noisy(160, 160, 3);
+  for (std::size_t i = 0; i < noisy.values.size(); ++i) noisy.values[i] = static_cast<std::uint8_t>(i * i * 37 % 251);
+  for (const auto& settings : std::vector<std::function<void(jpeg_compress_struct&)>>{
+           [](jpeg_compress_struct&) {}, arithmetic, progressive, both, restarts}) {
+    const std::string whole = make_jpeg(noisy, JCS_RGB, {}, settings);
+    CHECK(read(whole).height == 160);
+    for (const std::size_t percent : {20, 50, 90}) {
+      CAPTURE(percent);
+      const std::string cut = whole.substr(0, whole.size() * percent / 100);
+      CHECK(line_for(cut) != "");
+      CHECK(line_for(cut + "\xff\xd9") != "");
+    }
+  }
+}
+
+TEST_CASE("jpeg: flat arithmetic-coded images take few bytes and are read") {
+  for (const bool progressive : {false, true}) {
+    for (const bool dot : {false, true}) {
+      Pixels flat(2048, 2048, 1);
+      if (dot) flat.row(2040)[1000] = 200;
+      const std::string file = make_jpeg(flat, JCS_GRAYSCALE, {}, [&](jpeg_compress_struct& codec) {
+        codec.arith_code = TRUE;
+        if (progressive) jpeg_simple_progression(&codec);
+      });
+      CHECK((progressive || file.size() < 400));
+      CHECK(std::abs(read(file).row(2040)[3000] - (dot ? 200 : 0)) <= 1);
+    }
+  }
 }
 
 TEST_CASE("jpeg: broken files are refused") {
   const std::string whole = make_jpeg(sample_image(), JCS_RGB);
-  for (std::size_t size = 0; size + 2 < whole.size(); ++size) CHECK(line_for(whole.substr(0, size)) != "");
+  for (std::size_t size = 0; size < whole.size(); ++size) CHECK(line_for(whole.substr(0, size)) != "");
   // Sizes in the frame header that the data cannot fill, and beyond the limit.
   const std::size_t frame = whole.find("\xff\xc0");
   REQUIRE(frame != std::string::npos);

@@ -11,27 +11,25 @@
 #include <tessera/data/pixels.hpp>
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/file_kind.hpp>
+#include <tessera/io/image_limits.hpp>
 #include <tessera/io/jpeg.hpp>
 #include <tessera/io/png.hpp>
 #include <tessera/io/read_file.hpp>
 
 namespace tessera {
 
-/// Longer files are refused before they are read.
-inline constexpr std::size_t max_image_bytes = std::size_t{1} << 30;
-
-/// Reads a JPEG or PNG file, told apart by its content, as upright RGB: the pixels of Pillow's
-/// ImageOps.exif_transpose(Image.open(path)).convert("RGB") (differences: decode_png). At most 2^28 pixels.
-/// Throws Error(file_access) or Error(bad_file).
-inline Pixels read_image(const std::filesystem::path& path) {
+/// Reads a JPEG or PNG file, told apart by its content, as upright RGB: the pixels of Pillow 13's
+/// ImageOps.exif_transpose(Image.open(path)).convert("RGB") (differences: decode_png). At most 2^28 pixels, and what
+/// the limits allow. Throws Error(file_access) or Error(bad_file).
+inline Pixels read_image(const std::filesystem::path& path, const ImageLimits& limits = {}) {
   const FileReader file(path);
   std::vector<std::byte> bytes(std::min(file.size(), file_kind_bytes));
   bytes.resize(file.read(0, bytes));
   const std::string_view kind = describe_content(bytes);
   const auto decode = kind == "a JPEG image" ? &decode_jpeg : kind == "a PNG image" ? &decode_png : nullptr;
   if (decode == nullptr) throw Error(ErrorCode::bad_file, path.string(), kind, "a JPEG or PNG file");
-  bytes = file.read_all(max_image_bytes);
-  return decode(path.string(), bytes);
+  bytes = file.read_all(limits.memory);
+  return decode(path.string(), bytes, limits);
 }
 
 /// Writes an 8-bit grey or RGB PNG file atomically (io/atomic_file.hpp).
