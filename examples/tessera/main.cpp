@@ -1,10 +1,16 @@
 // The program `tessera`. Exit code 0; 2 for wrong usage; 3 where a signal stopped it (signals.hpp); 1 for anything
 // else; with one line on stderr.
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <iostream>
+#include <new>
+#include <string_view>
 
+#include <tessera/core/error.hpp>
 #include <tessera/core/parallel.hpp>
 
 #include "program.hpp"
@@ -13,10 +19,40 @@
 namespace program {
 namespace {
 
-/// CLI11's messages may have several lines.
-int fail(std::string message, int code) {
-  std::fprintf(stderr, "tessera: %s\n", tessera::one_line(message).c_str());
+constexpr std::string_view out_of_memory = "memory: found too little, expected enough for this model and batch size";
+
+/// Writes the one line of an error, without allocating: memory may have run out. (CLI11's messages have several lines.)
+int fail(std::string_view message, int code) noexcept {
+  constexpr std::string_view start = "tessera: ";
+  char line[2048];
+  start.copy(line, start.size());
+  std::size_t size = start.size() + tessera::one_line(message, View<char>(line).subspan(start.size(), 2000));
+  line[size++] = '\n';
+  for (std::size_t done = 0; done < size;) {
+    const ::ssize_t written = ::write(2, line + done, size - done);
+    if (written < 0 && errno != EINTR) break;
+    if (written > 0) done += static_cast<std::size_t>(written);
+  }
   return code;
+}
+
+/// Of exceptions that no handler may see: what frees memory must not throw, but some libraries' destructors allocate.
+[[noreturn]] void terminate() noexcept {
+  const char* message = "program: found an error where none can be handled, expected none";
+  if (const std::exception_ptr current = std::current_exception()) {
+    try {
+      std::rethrow_exception(current);
+    } catch (const std::bad_alloc&) {
+      message = out_of_memory.data();
+    } catch (...) {
+    }
+  }
+  ::_exit(fail(message, 1));
+}
+
+/// Before the constructors of other files' variables, which allocate.
+[[gnu::constructor(101)]] void set_terminate_handler() {
+  std::set_terminate(terminate);
 }
 
 /// Where a standard stream is closed, a file that is opened later must not take its number, and its text. Opened the
@@ -72,7 +108,7 @@ int main(int argc, char** argv) {
   } catch (const program::Stopped& stopped) {
     return program::fail(stopped.what(), program::stopped_exit_code);
   } catch (const std::bad_alloc&) {
-    return program::fail("memory: found too little, expected enough for this model and batch size", 1);
+    return program::fail(program::out_of_memory, 1);
   } catch (const std::exception& error) {
     return program::fail(error.what(), 1);
   }
