@@ -1,11 +1,9 @@
-// Everything that a training run can be told, and its JSON form in checkpoints.
+// Everything that a training run can be told. Its JSON form is in io/train_options_json.hpp.
 #pragma once
 
 #include <charconv>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json.hpp>
 
 #include <tessera/core/error.hpp>
 #include <tessera/optim/schedule.hpp>
@@ -34,17 +32,6 @@ struct TrainOptions {
   /// Images of one update.
   [[nodiscard]] Index images_per_step() const { return batch_size * accumulate; }
 };
-
-NLOHMANN_JSON_SERIALIZE_ENUM(ScheduleShape, {{ScheduleShape::constant, "constant"}, {ScheduleShape::cosine, "cosine"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(ReconstructionLoss, {{ReconstructionLoss::l2, "l2"}, {ReconstructionLoss::l1, "l1"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(CodebookStart, {{CodebookStart::as_is, "as_is"},
-                                             {CodebookStart::data, "data"},
-                                             {CodebookStart::kmeans, "kmeans"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Schedule, shape, peak, final_fraction, warmup, steps)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CodebookOptions, start, unquantized_steps, revive_every, ema_decay)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainOptions, batch_size, accumulate, schedule, weight_decay, beta1, beta2, eps,
-                                   clip, ema_decay, reconstruction, input_noise, kl_weight, decoder_only, codebook,
-                                   seed)
 
 namespace detail {
 

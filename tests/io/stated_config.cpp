@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <set>
 
 #include <tessera/presets.hpp>
@@ -36,10 +37,9 @@ const Named all[] = {{"titok_l32", presets::titok_l32},
 
 /// The presets that agree with `model.vq_model`.
 std::set<std::string> agreeing(const nlohmann::json& vq_model, Index crop_size = 256) {
-  const StatedConfig stated{
-      "config.json",
-      {},
-      {{"model", {{"vq_model", vq_model}}}, {"dataset", {{"preprocessing", {{"crop_size", crop_size}}}}}}};
+  const nlohmann::json json{{"model", {{"vq_model", vq_model}}},
+                            {"dataset", {{"preprocessing", {{"crop_size", crop_size}}}}}};
+  const StatedConfig stated{"config.json", {}, parse_json(json.dump())};
   std::set<std::string> names;
   for (const Named& preset : all) {
     if (differences(stated, preset.config).empty()) names.insert(preset.name);
@@ -129,7 +129,8 @@ TEST_CASE("published config.json: what it says is compared, whatever it is") {
     CHECK(agreeing(model).empty());
   }
   CHECK(agreeing(legacy("base", 64), 512).empty());
-  const StatedConfig stated{"config.json", {}, {{"model", {{"vq_model", vq("base", 64)}}}}};
+  const nlohmann::json json{{"model", {{"vq_model", vq("base", 64)}}}};
+  const StatedConfig stated{"config.json", {}, parse_json(json.dump())};
   CHECK(differences(stated, presets::titok_sl256_vq8k) ==
         std::vector<std::string>{"num_latent_tokens 64 instead of 256",
                                  "vit_enc_model_size \"base\" instead of \"small\""});

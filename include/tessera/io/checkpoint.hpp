@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <tessera/io/model_file.hpp>
+#include <tessera/io/train_options_json.hpp>
 #include <tessera/train_options.hpp>
 #include <tessera/trainer_state.hpp>
 
@@ -44,14 +46,13 @@ inline const std::string& checkpoint_metadata(const SafetensorsFile& file, const
 
 /// A run goes on with its own options: others would make it another run.
 inline void check_options(const SafetensorsFile& file, const TrainOptions& options) {
-  const nlohmann::json saved = nlohmann::json::parse(checkpoint_metadata(file, options_key), nullptr, false);
-  const nlohmann::json wanted = nlohmann::json(options).flatten();
-  for (const auto& [name, value] : wanted.items()) {
-    const nlohmann::json::json_pointer option(name);
-    if (saved.contains(option) && saved[option] == value) continue;
+  const std::optional<JsonValue> saved = parse_json(checkpoint_metadata(file, options_key));
+  for (const auto& [name, wanted] : fields_of(options)) {
+    const JsonValue* const found = saved ? saved->find_path(name) : nullptr;
+    if (found != nullptr && found->summary() == wanted) continue;
     throw Error(ErrorCode::mismatch, file.path(),
-                "option " + name.substr(1) + " " + (saved.contains(option) ? short_dump(saved[option]) : "missing"),
-                value.dump() + ", as this run is told");
+                "option " + name + " " + (found != nullptr ? found->summary() : "missing"),
+                wanted + ", as this run is told");
   }
 }
 
@@ -60,7 +61,7 @@ inline Index checkpoint_step(const SafetensorsFile& file) {
   Index step = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
   if (error != std::errc{} || end != text.data() + text.size() || step < 0) {
-    throw Error(ErrorCode::bad_file, file.path(), "step '" + text + "'", "a whole number from 0 on");
+    throw Error(ErrorCode::bad_file, file.path(), "step '" + text + "'", "an integer from 0 on");
   }
   return step;
 }
@@ -82,7 +83,7 @@ inline void save_checkpoint(const std::filesystem::path& path, const Config& con
       });
   write_safetensors(path, tensors,
                     {{config_key, to_json_text(config)},
-                     {detail::options_key, nlohmann::json(options).dump()},
+                     {detail::options_key, json_text_of(options)},
                      {detail::step_key, std::to_string(state.step)}});
 }
 

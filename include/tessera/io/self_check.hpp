@@ -3,20 +3,21 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include <tessera/config.hpp>
 #include <tessera/core/error.hpp>
 #include <tessera/core/random.hpp>
 #include <tessera/data/model_pixels.hpp>
 #include <tessera/data/pixels.hpp>
+#include <tessera/io/json.hpp>
 
 namespace tessera {
 
@@ -132,10 +133,13 @@ SelfCheckResult run_self_check(const Config& config, const SelfCheck& check, Enc
 /// What self_check_from_json_text() reads.
 inline std::string to_json_text(const SelfCheck& check) {
   const Pixels& image = check.image;
-  nlohmann::ordered_json json{{"shape", {image.height, image.width, image.channels}}, {"image", image.values}};
-  if (!check.ids.empty()) json["ids"] = check.ids;
-  if (!check.latents.empty()) json["latents"] = check.latents;
-  return json.dump();
+  JsonText text;
+  text.begin_object();
+  text.key("shape").array(std::array{image.height, image.width, image.channels});
+  text.key("image").array(image.values);
+  if (!check.ids.empty()) text.key("ids").array(check.ids);
+  if (!check.latents.empty()) text.key("latents").array(check.latents);
+  return std::move(text.end_object()).text();
 }
 
 /// subject: the file that the text comes from. Throws Error(bad_file) for anything that is no check of a model of this
@@ -144,16 +148,21 @@ inline SelfCheck self_check_from_json_text(std::string_view text, std::string_vi
   const auto require = [&](bool holds, const std::string& found) {
     if (!holds) throw Error(ErrorCode::bad_file, subject, found + " of " + self_check_key, "a check of this model");
   };
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const std::optional<JsonValue> json = parse_json(text);
   const auto numbers = [&]<class T>(const char* name, std::size_t count, T lowest, T highest) {
     std::vector<T> values;
-    const bool there = json.is_object() && json.contains(name) && json[name].is_array() && json[name].size() == count;
-    require(there, std::string("no \"") + name + "\" of " + std::to_string(count) + " numbers");
-    for (const nlohmann::json& value : json[name]) {
-      require((std::is_floating_point_v<T> ? value.is_number() : value.is_number_integer()) && value >= lowest &&
-                  value <= highest,
-              std::string("a value of \"") + name + "\"");
-      values.push_back(value.get<T>());
+    const JsonValue* const array = json ? json->find(name) : nullptr;
+    require(array != nullptr && array->is_array() && array->items().size() == count,
+            std::string("no \"") + name + "\" of " + std::to_string(count) + " numbers");
+    for (const JsonValue& item : array->items()) {
+      const auto number = [&] {
+        if constexpr (std::is_floating_point_v<T>)
+          return item.real();
+        else
+          return item.integer();
+      }();
+      require(number && *number >= lowest && *number <= highest, std::string("a value of \"") + name + "\"");
+      values.push_back(static_cast<T>(*number));
     }
     return values;
   };

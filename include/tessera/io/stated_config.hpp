@@ -1,18 +1,16 @@
 // What a model's file, or config.json beside it, says of its Config: tessera's own JSON, or the published TiTok code's.
 #pragma once
 
-#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <tessera/config.hpp>
 #include <tessera/io/config_json.hpp>
-#include <tessera/io/mapped_file.hpp>
+#include <tessera/io/json_file.hpp>
 #include <tessera/io/weight_file.hpp>
 
 namespace tessera {
@@ -23,18 +21,13 @@ inline constexpr const char* config_key = "tessera.config";
 struct StatedConfig {
   std::string source;              ///< the file that says it
   std::optional<Config> config{};  ///< tessera's own, complete
-  nlohmann::json published{};      ///< the whole config.json of the published code, which leaves much to the tensors
+  /// The whole config.json of the published code, which leaves much to the tensors.
+  std::optional<JsonValue> published{};
 
-  [[nodiscard]] bool states_something() const { return config.has_value() || !published.is_null(); }
+  [[nodiscard]] bool states_something() const { return config.has_value() || published.has_value(); }
 };
 
 namespace detail {
-
-/// The value behind a field of the published config.json, for error lines.
-inline std::string short_dump(const nlohmann::json& value) {
-  if (value.is_structured()) return value.is_object() ? "{...}" : "[...]";
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 /// The published code's names of transformer sizes; empty for others.
 inline std::string size_name(const TransformerConfig& t) {
@@ -48,56 +41,54 @@ inline std::string size_name(const TransformerConfig& t) {
 /// blocks.py), whose defaults count where a field is missing; what has no default there may be left out here.
 class PublishedComparison {
  public:
-  explicit PublishedComparison(const nlohmann::json& published) : published_(published) {}
+  explicit PublishedComparison(const JsonValue& published) : published_(published) {}
 
   std::vector<std::string> differences(const Config& c) {
-    const std::string model = "/model/vq_model/";
-    check(model + "is_legacy", c.reinterpreted_latents, true);
-    check(model + "finetune_decoder", c.has_pixel_decoder(), true);
-    check(model + "quantize_mode", c.has_codes() ? "vq" : "vae", "vq");
-    check(model + "num_latent_tokens", c.latent_tokens);
-    check(model + "token_size", c.code_dim);
-    check(model + "vit_enc_patch_size", c.patch_size);
-    check(model + "vit_dec_patch_size", c.patch_size);
-    check(model + "vit_enc_model_size", size_name(c.encoder));
-    check(model + "vit_dec_model_size", size_name(c.decoder));
-    check("/dataset/preprocessing/crop_size", c.image.height);
-    if (c.image.width != c.image.height) check("/dataset/preprocessing/crop_size", c.image.width);
+    const std::string model = "model.vq_model.";
+    check(model + "is_legacy", json_text_of(c.reinterpreted_latents), "true");
+    check(model + "finetune_decoder", json_text_of(c.has_pixel_decoder()), "true");
+    check(model + "quantize_mode", json_text_of(c.quantize_mode), json_text_of(QuantizeMode::vq));
+    check(model + "num_latent_tokens", json_text_of(c.latent_tokens));
+    check(model + "token_size", json_text_of(c.code_dim));
+    check(model + "vit_enc_patch_size", json_text_of(c.patch_size));
+    check(model + "vit_dec_patch_size", json_text_of(c.patch_size));
+    check(model + "vit_enc_model_size", "\"" + size_name(c.encoder) + "\"");
+    check(model + "vit_dec_model_size", "\"" + size_name(c.decoder) + "\"");
+    const std::string side = "dataset.preprocessing.crop_size";
+    check(side, json_text_of(c.image.height));
+    if (c.image.width != c.image.height) check(side, json_text_of(c.image.width));
     if (c.has_codes()) {
-      check(model + "codebook_size", c.codebook_size);
-      check(model + "use_l2_norm", c.metric == Metric::cosine);
+      check(model + "codebook_size", json_text_of(c.codebook_size));
+      check(model + "use_l2_norm", json_text_of(c.metric == Metric::cosine));
     }
     if (c.has_text()) {
-      check(model + "text_context_length", c.text.length, 77);
-      check(model + "text_embed_dim", c.text.width, 768);
+      check(model + "text_context_length", json_text_of(c.text.length), "77");
+      check(model + "text_embed_dim", json_text_of(c.text.width), "768");
     }
     return std::move(differences_);
   }
 
  private:
-  void check(const std::string& pointer, const nlohmann::json& expected, const nlohmann::json& fallback = {}) {
-    const nlohmann::json::json_pointer field(pointer);
-    const bool stated = published_.contains(field);
-    const nlohmann::json& found = stated ? published_.at(field) : fallback;
-    if (found.is_null() || found == expected) return;
-    const std::string text = stated ? field.back() + " " + short_dump(found)
-                                    : "no " + field.back() + ", which means " + short_dump(found) + ",";
-    differences_.push_back(text + " instead of " + short_dump(expected));
+  /// `expected` and what a missing field means are JSON; a field that is null says nothing.
+  void check(const std::string& path, const std::string& expected, const std::string& fallback = "null") {
+    const JsonValue* const stated = published_.find_path(path);
+    const std::string found = stated != nullptr ? stated->summary() : fallback;
+    if (found == "null" || found == expected) return;
+    const std::string name = path.substr(path.rfind('.') + 1);
+    differences_.push_back((stated != nullptr ? name + " " + found : "no " + name + ", which means " + found + ",") +
+                           " instead of " + expected);
   }
 
-  const nlohmann::json& published_;
+  const JsonValue& published_;
   std::vector<std::string> differences_;
 };
 
 /// Every field in which two Configs differ.
 inline std::vector<std::string> config_differences(const Config& found, const Config& expected) {
-  const nlohmann::json a = nlohmann::json(found).flatten(), b = nlohmann::json(expected).flatten();
+  const std::map<std::string, std::string> wanted = fields_of(expected);
   std::vector<std::string> differences;
-  for (const auto& [field, value] : a.items()) {
-    if (value == b.at(field)) continue;
-    std::string name = field.substr(1);
-    std::ranges::replace(name, '/', '.');
-    differences.push_back(name + " " + value.dump() + " instead of " + b.at(field).dump());
+  for (const auto& [field, value] : fields_of(found)) {
+    if (value != wanted.at(field)) differences.push_back(field + " " + value + " instead of " + wanted.at(field));
   }
   return differences;
 }
@@ -113,13 +104,11 @@ inline StatedConfig stated_config(const WeightFile& file) {
   std::error_code error;
   const auto status = std::filesystem::status(beside, error);
   if (status.type() == std::filesystem::file_type::not_found) return {};
-  const MappedFile text_file(beside);
-  const std::string_view text(reinterpret_cast<const char*>(text_file.bytes().data()), text_file.bytes().size());
-  if (is_config_json(text)) return {beside.string(), config_from_json_text(text, beside.string())};
-  nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  const nlohmann::json::json_pointer model("/model/vq_model");
-  if (!json.is_object() || !json.contains(model)) return {};  // other programs' config.json files say other things
-  if (!json.at(model).is_object()) {
+  JsonValue json = read_json_file(beside, "the JSON of a model's config");
+  if (is_config_json(json)) return {beside.string(), config_from_json(json, beside.string())};
+  const JsonValue* const model = json.find_path("model.vq_model");
+  if (model == nullptr) return {};  // other programs' config.json files say other things
+  if (!model->is_object()) {
     throw Error(ErrorCode::bad_file, beside.string(), "a model.vq_model that is no object",
                 "the fields of a TiTok model");
   }
@@ -129,7 +118,7 @@ inline StatedConfig stated_config(const WeightFile& file) {
 /// What is stated otherwise than `config` has it, field by field; empty where all agrees or nothing is stated.
 inline std::vector<std::string> differences(const StatedConfig& stated, const Config& config) {
   if (stated.config) return detail::config_differences(*stated.config, config);
-  if (!stated.published.is_null()) return detail::PublishedComparison(stated.published).differences(config);
+  if (stated.published) return detail::PublishedComparison(*stated.published).differences(config);
   return {};
 }
 
