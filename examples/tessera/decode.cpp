@@ -84,6 +84,7 @@ void decode(const DecodeArguments& a) {
                 "[B, " + std::to_string(config.tokens()) + ", " + std::to_string(config.code_dim) +
                     "]: this model's tokens are continuous");
   }
+  if (shape[0] == 0) throw Error(ErrorCode::mismatch, file.path(), "no tokens", "at least one image's");
   decode_tokens(a, *tokenizer, file.values<float>(), shape[0]);
 }
 
@@ -93,7 +94,8 @@ void add_decode(CLI::App& app, std::function<void()>& run) {
   CLI::App& c = *app.add_subcommand("decode", "turn tokens into images");
   const auto a = std::make_shared<DecodeArguments>();
   add_model(c, a->model);
-  c.add_option("tokens", a->tokens, "a .npy file of int32 [B,T] (continuous tokens: float32 [B,T,C]), .jsonl, or text")
+  c.add_option("tokens", a->tokens,
+               "a .npy file of integers [B,T] or [T] (continuous tokens: float32 [B,T,C]), .jsonl, or text")
       ->required();
   add_text(c, a->text);
   c.add_option("-o,--output", a->output, "a .npy file (float32 [B,C,H,W], not clamped), or a folder of PNGs")

@@ -74,8 +74,7 @@ void InputFiles::check_output(const std::filesystem::path& file) const {
 
 FolderLock::FolderLock(const std::filesystem::path& folder) : folder_(folder), made_(!std::filesystem::exists(folder)) {
   make_folder(folder);
-  descriptor_ =
-      detail::retry_interrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  descriptor_ = detail::retry_interrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   const std::string found = errno == EWOULDBLOCK ? "a run that goes on" : std::strerror(errno);
   if (descriptor_ >= 0) ::close(descriptor_);

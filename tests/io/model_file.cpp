@@ -209,7 +209,7 @@ TEST_CASE("model file: weights under a prefix, and averages where there is nothi
   CHECK(contains(error_line([&] { loaded(both); }), "found unknown 'encoder.conv_out.bias' [12]"));
 }
 
-TEST_CASE("model file: everything that does not fit is in one line") {
+TEST_CASE("model file: what does not fit is in one line, the first of it and how much more there is") {
   const std::string line = line_for([](Tensors& t) {
     t.erase("latent_tokens");
     t.erase("decoder.ln_post.bias");
@@ -221,9 +221,8 @@ TEST_CASE("model file: everything that does not fit is in one line") {
 
   CHECK(contains(line,
                  "model.safetensors: found no 'decoder.ln_post.bias' [48], 'latent_tokens' [6, 32]; "
-                 "'encoder.ln_pre.bias' of shape [2, 16] "
-                 "instead of [32]; 'encoder.conv_out.bias' of I32 instead of F32, F16, BF16 or F64; unknown 'a?b' "
-                 "[1], 'head.weight' [3]"));
+                 "'encoder.ln_pre.bias' of shape [2, 16] instead of [32]; 'encoder.conv_out.bias' of I32 instead of "
+                 "F32, F16, BF16 or F64 and 2 more"));
   CHECK(contains(line, expected_model));
   // However many there are.
   const std::string long_line = line_for([](Tensors& t) {
@@ -231,8 +230,11 @@ TEST_CASE("model file: everything that does not fit is in one line") {
     for (int i = 0; i < 1000; ++i) t["layer." + std::to_string(i)] = {{1}, {1}};
   });
   CHECK(contains(long_line, "found the tensors of something else: no 'encoder.patch_embed.weight'"));
-  CHECK(contains(long_line, " and 984 more"));
-  CHECK(long_line.size() < 4000);
+  CHECK(contains(long_line, " more, expected "));
+  CHECK(long_line.size() < 400);
+  const std::string long_name = line_for([](Tensors& t) { t["head." + std::string(300'000, 'x')] = {{1}, {1}}; });
+  CHECK(contains(long_name, "found unknown 'head.xxx"));
+  CHECK(long_name.size() < 400);
 }
 
 TEST_CASE("model file: data that is not aligned loads too") {
@@ -273,8 +275,9 @@ TEST_CASE("model file: each wrong file has a line of its own") {
   // Another variant: what it is, and what was asked for.
   const TemporaryFolder folder;
   const AlignedBuffer<float> zeros(ParameterTable<presets::odd_latent>::size);
+  const std::optional<SelfCheck> none;  // named: g++ 12 -O1 warns of the default argument
   save_parameters(folder / "model.safetensors", presets::odd_latent, ParameterTable<presets::odd_latent>::parameters(),
-                  zeros.view());
+                  zeros.view(), none);
   const std::string line = error_line([&] { load(folder / "model.safetensors"); });
   CHECK(contains(line, "model.safetensors: found class_token false instead of true, code_dim 7 instead of 12, "));
   CHECK(contains(line, expected_model));
@@ -333,5 +336,5 @@ TEST_CASE("model file: a config.json that cannot be opened is not an absent one"
   CHECK(contains(error_line([&] { load(folder.path()); }), "config.json: found Too many levels of symbolic links"));
   std::filesystem::remove(folder / "config.json");
   std::filesystem::create_directory(folder / "config.json");
-  CHECK(contains(error_line([&] { load(folder.path()); }), "config.json: found not a regular file"));
+  CHECK(contains(error_line([&] { load(folder.path()); }), "config.json: found a folder"));
 }

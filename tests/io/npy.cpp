@@ -55,6 +55,11 @@ TEST_CASE("npy: what is written is read") {
   round_trip<std::int32_t>({2, 1, 2}, {1, -2, 2147483647, -2147483647});
   round_trip<std::int64_t>({}, {-5});
   round_trip<std::uint8_t>({3}, {0, 255, 7});
+  round_trip<std::int8_t>({3}, {0, -128, 127});
+  round_trip<std::uint16_t>({2}, {0, 65535});
+  round_trip<std::int16_t>({2}, {-32768, 32767});
+  round_trip<std::uint32_t>({2}, {0, 4294967295u});
+  round_trip<std::uint64_t>({1}, {~std::uint64_t{0}});
   round_trip<float>({0, 4}, {});
 }
 
@@ -75,7 +80,9 @@ TEST_CASE("npy: versions 2 and 3, other spacing, unaligned data") {
   CHECK(line_for(npy(good, 24, 3)) == "");
   CHECK(line_for_header(R"({"shape":(2,3),"fortran_order":False,"descr":"<f4"})") == "");
   CHECK(line_for_header("{'descr': '<i8', 'fortran_order': False, 'shape': (3,)}") == "");
-  CHECK(line_for_header("{'descr': '|u1', 'fortran_order': False, 'shape': ()}", 1) == "");
+  for (const char* descr : {"|u1", "<u1", ">u1", "=u1", "|i1", "|b1"}) {  // a single byte has no order
+    CHECK(line_for_header(std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': ()}", 1) == "");
+  }
 
   const TemporaryFolder folder;
   for (const char* spaces : {"", " ", "  ", "   "}) {
@@ -83,6 +90,37 @@ TEST_CASE("npy: versions 2 and 3, other spacing, unaligned data") {
     write_bytes(folder / "x.npy", npy(header, 0) + std::string("\x00\x00\x80\x3f", 4));
     CHECK(NpyFile(folder / "x.npy").values<float>()[0] == 1.0f);
   }
+}
+
+TEST_CASE("npy: a file of another kind is named") {
+  const auto padded = [](const std::string& start) { return start + std::string(2000 - start.size(), ' '); };
+  CHECK(contains(line_for("version https://git-lfs.github.com/spec/v1\n"), "found a Git LFS pointer"));
+  CHECK(contains(line_for(padded("<!doctype html>")), "found an HTML page, expected a .npy file"));
+  CHECK(contains(line_for(padded("PK\3\4")), "found a zip archive (also .npz, .pt)"));
+  CHECK(contains(line_for(padded("\x80\4")), "found a Python pickle"));
+  CHECK(contains(line_for(padded("\x1f\x8b")), "found a gzip file"));
+}
+
+TEST_CASE("npy: headers without end have lines of bounded length") {
+  const std::string x(1'000'000, 'x');
+  std::string sizes = "(1";
+  while (sizes.size() < 1'000'000) sizes += ",1";
+  for (const std::string& header :
+       {"{'descr': '" + x + "'}", "{'" + x + "': 1}", "{'descr': '<f4', 'shape': " + sizes + ")}"}) {
+    const std::string line = line_for(npy(header, 24, 2));
+    CHECK(line != "");
+    CHECK(line.size() < 1300);
+  }
+  CHECK(contains(line_for(npy(std::string(2'000'000, ' '), 0, 2)), "found a header of 2000000 bytes"));
+}
+
+TEST_CASE("npy: a file that is read into memory has the values of a mapped one, whatever happens to it") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "x.npy", npy(good, 24));
+  const NpyFile mapped(folder / "x.npy"), read(folder / "x.npy", tessera::FileAccess::read);
+  const std::vector<float> before(mapped.values<float>().begin(), mapped.values<float>().end());
+  std::filesystem::resize_file(folder / "x.npy", 0);
+  CHECK(std::vector<float>(read.values<float>().begin(), read.values<float>().end()) == before);
 }
 
 TEST_CASE("npy: the wrong element type is refused") {
@@ -94,7 +132,7 @@ TEST_CASE("npy: the wrong element type is refused") {
 }
 
 TEST_CASE("npy: broken files are refused") {
-  CHECK(contains(line_for(""), "no .npy signature"));
+  CHECK(contains(line_for(""), "found an empty file"));
   CHECK(contains(line_for("\x93NUMPX\x01\x00\x02\x00{}"), "no .npy signature"));
   CHECK(contains(line_for(npy(good, 24, 4)), "version 4"));
   CHECK(contains(line_for(npy(good, 24, 0)), "version 0"));
@@ -109,10 +147,15 @@ TEST_CASE("npy: broken headers are refused") {
     return line_for_header("{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }");
   };
   CHECK(with("'<f4'", "False", "(2, 3)") == "");
-  CHECK(contains(with("'>f4'", "False", "(2, 3)"), "descr '>f4'"));
+  CHECK(contains(with("'>f4'", "False", "(2, 3)"),
+                 "big-endian descr '>f4', expected little-endian numbers (save with "
+                 ".astype('<f4'))"));
+  CHECK(contains(with("'>u2'", "False", "(2, 3)"), "save with .astype('<u2')"));
+  CHECK(contains(with("'<U10'", "False", "(2, 3)"), "descr '<U10'"));
+  CHECK(contains(with("'<c8'", "False", "(2, 3)"), "descr '<c8'"));
   CHECK(contains(with("'|O'", "False", "(2, 3)"), "descr '|O'"));
   CHECK(contains(with("''", "False", "(2, 3)"), "descr ''"));
-  CHECK(contains(with("[('a', '<f4')]", "False", "(2, 3)"), "quoted word"));
+  CHECK(contains(with("[('a', '<f4')]", "False", "(2, 3)"), "found a structured array"));
   CHECK(contains(with("'<f4'", "True", "(2, 3)"), "Fortran order"));
   CHECK(contains(with("'<f4'", "0", "(2, 3)"), "neither True nor False"));
   CHECK(contains(with("'<f4'", "False", "(-2, 3)"), "no number"));

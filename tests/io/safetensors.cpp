@@ -158,7 +158,7 @@ TEST_CASE("safetensors: well-formed corner cases are read") {
 }
 
 TEST_CASE("safetensors: every broken length is refused") {
-  CHECK(contains(line_for(""), "found 0 bytes"));
+  CHECK(contains(line_for(""), "found an empty file"));
   CHECK(contains(line_for("1234567"), "found 7 bytes"));
   for (const std::uint64_t length : {std::uint64_t{1} << 63, ~std::uint64_t{0}, (std::uint64_t{1} << 63) - 1,
                                      ~std::uint64_t{0} - 7, std::uint64_t{1000}}) {
@@ -167,6 +167,55 @@ TEST_CASE("safetensors: every broken length is refused") {
   const std::string whole = file_with(good, 8);
   for (std::size_t size = 0; size < whole.size(); ++size) CHECK(line_for(whole.substr(0, size)) != "");
   CHECK(contains(line_for(whole + "x"), "9 bytes of data"));
+}
+
+TEST_CASE("safetensors: a file of another kind is named") {
+  const auto padded = [](const std::string& start) { return start + std::string(2000 - start.size(), ' '); };
+  for (const auto& other :
+       {std::pair{std::string("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n"),
+                  "a Git LFS pointer, not the file itself (run git lfs pull)"},
+        {padded("<!DOCTYPE html>\n<html><head>"), "an HTML page"},
+        {padded("\n<HTML>"), "an HTML page"},
+        {padded("{\"error\": \"not found\"}"), "JSON text"},
+        {padded("Entry not found"), "text"},
+        {padded("\x1f\x8b\x08"), "a gzip file"},
+        {padded("\x93NUMPY\x01"), "a NumPy array (.npy)"},
+        {padded("GGUF\3"), "a GGUF model"},
+        {padded("\x89HDF\r\n\x1a\n"), "an HDF5 file"},
+        {padded("\xff\xd8\xff\xe0"), "a JPEG image"}}) {
+    CHECK(contains(line_for(other.first), std::string("found ") + other.second + ", expected a safetensors file"));
+  }
+  CHECK(contains(line_for(padded("PK\3\4")), "found a PyTorch pickle"));
+}
+
+TEST_CASE("safetensors: names, texts and shapes without end have lines of bounded length") {
+  const std::string x(20'000'000, 'x');
+  std::string sizes = "1";
+  while (sizes.size() < 1'000'000) sizes += ",1";
+  for (const std::string& header :
+       {"{\"" + x + "\":1}", "{\"a\":{\"dtype\":\"" + x + "\"}}", "{\"a\":{\"" + x + "\":1}}",
+        "{\"__metadata__\":{\"" + x + "\":1}}", "{\"a\":{\"dtype\":\"F32\",\"shape\":[" + sizes + "]}}"}) {
+    const std::string line = line_for_header(header);
+    CHECK(line != "");
+    CHECK(line.size() < 1300);
+  }
+}
+
+TEST_CASE("safetensors: a file that is read into memory has the values of a mapped one, whatever happens to it") {
+  const TemporaryFolder folder;
+  const auto path = folder / "x.safetensors";
+  write_bytes(path, file_with(good, 8));
+  const SafetensorsFile mapped(path), read(path, tessera::FileAccess::read);
+  const tessera::TensorInfo& tensor = read.tensors().front();
+  const auto bytes_of = [&](const SafetensorsFile& file) {
+    const auto bytes = file.bytes(tensor);
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  const std::vector<std::byte> before = bytes_of(mapped);
+  CHECK(bytes_of(read) == before);
+  std::filesystem::resize_file(path, 0);
+  read.release(tensor);
+  CHECK(bytes_of(read) == before);
 }
 
 TEST_CASE("safetensors: every broken header is refused") {
@@ -262,5 +311,5 @@ TEST_CASE("safetensors: what cannot be written is refused, and the old file stay
   CHECK(contains(line({as_bf16}), "found F32 stored as BF16"));
   CHECK(read_bytes(path) == "old");
   CHECK(contains(error_line([&] { SafetensorsFile file(folder / "missing"); }), "missing: found No such file"));
-  CHECK(contains(error_line([&] { SafetensorsFile file(folder.path()); }), "not a regular file"));
+  CHECK(contains(error_line([&] { SafetensorsFile file(folder.path()); }), "found a folder"));
 }

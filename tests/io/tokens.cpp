@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+#include <type_traits>
+
 #include <files.hpp>
 
 using tessera::Index;
@@ -55,7 +58,6 @@ TEST_CASE("tokens: int64 arrays, Windows line ends, blank lines, commas and a mi
   CHECK(tessera::read_tokens(folder / "x.npy", 3, 10).tokens == std::vector<tessera::Token>{1, 2, 3});
   CHECK(read("x.txt", "\r\n1, 2,3\r\n\n 4\t5 6").tokens == std::vector<tessera::Token>{1, 2, 3, 4, 5, 6});
   CHECK(read("x.jsonl", "{\"tokens\": [1, 2, 3]}").files == std::vector<std::string>{""});
-  CHECK(read("x.txt", "").images() == 0);
 }
 
 TEST_CASE("tokens: a table of wrong sizes is not written") {
@@ -95,15 +97,80 @@ TEST_CASE("tokens: ids outside of the codebook and wrong counts are refused with
 
   const TemporaryFolder folder;
   const std::vector<std::int32_t> ids = {1, 2, 3, 12};
-  const Index one_row[] = {1, 4}, flat[] = {4};
+  const Index one_row[] = {1, 4}, flat[] = {4}, cube[] = {1, 1, 4};
   const auto line = [&](tessera::View<const Index> shape, Index length) {
     tessera::write_npy<std::int32_t>(folder / "x.npy", shape, ids);
     return error_line([&] { tessera::read_tokens(folder / "x.npy", length, 10); });
   };
-  CHECK(contains(line(one_row, 3), "found shape [1, 4], expected [B, 3]"));
-  CHECK(contains(line(flat, 4), "found shape [4]"));
+  CHECK(contains(line(one_row, 3), "found shape [1, 4], expected [B, 3], or [3] for one image"));
+  CHECK(contains(line(flat, 3), "found shape [4]"));
+  CHECK(contains(line(cube, 4), "found shape [1, 1, 4]"));
   CHECK(contains(line(one_row, 4), "found token 12"));
   const std::vector<float> floats(4);
   tessera::write_npy<float>(folder / "x.npy", one_row, floats);
   CHECK(contains(error_line([&] { tessera::read_tokens(folder / "x.npy", 4, 10); }), "found F32 elements"));
+}
+
+TEST_CASE("tokens: arrays of every integer type are read, and one image without a dimension for it") {
+  const TemporaryFolder folder;
+  const auto check = [&]<class T>(T) {
+    const std::vector<T> ids = {1, 2, 9}, wrong = {1, 2, 10}, largest = {1, 2, std::numeric_limits<T>::max()},
+                         least = {1, 2, std::numeric_limits<T>::lowest()};
+    const auto written = [&](const std::vector<T>& values, std::vector<Index> shape) {
+      tessera::write_npy<T>(folder / "x.npy", shape, values);
+      return tessera::read_tokens(folder / "x.npy", 3, 10).tokens;
+    };
+    CHECK(written(ids, {1, 3}) == std::vector<tessera::Token>{1, 2, 9});
+    CHECK(written(ids, {3}) == std::vector<tessera::Token>{1, 2, 9});
+    CHECK(contains(error_line([&] { written(wrong, {1, 3}); }), "found token 10, expected ids from 0 to 9"));
+    CHECK(contains(error_line([&] { written(largest, {1, 3}); }), "found token " + std::to_string(largest[2])));
+    if (std::is_signed_v<T>) {
+      CHECK(contains(error_line([&] { written(least, {1, 3}); }), "found token " + std::to_string(least[2])));
+    }
+  };
+  check(std::uint8_t{}), check(std::int8_t{}), check(std::uint16_t{}), check(std::int16_t{});
+  check(std::uint32_t{}), check(std::int32_t{}), check(std::uint64_t{}), check(std::int64_t{});
+}
+
+TEST_CASE("tokens: a byte order mark is skipped in every text") {
+  const std::string mark = "\xef\xbb\xbf";
+  CHECK(read("x.txt", mark + "1 2 3\n").tokens == std::vector<tessera::Token>{1, 2, 3});
+  CHECK(read("x.jsonl", mark + "{\"tokens\":[1,2,3]}\n").tokens == std::vector<tessera::Token>{1, 2, 3});
+  CHECK(contains(line_for("x.txt", mark), "found no tokens"));
+  CHECK(contains(line_for("x.txt", "1 2 3\n" + mark + "4 5 6\n"), "line 2: found '" + mark + "4'"));
+}
+
+TEST_CASE("tokens: a file without tokens is refused, in each format") {
+  for (const char* content : {"", "\n", " \r\n\n"}) {
+    CHECK(contains(line_for("x.txt", content), "x.txt: found no tokens, expected 3 per image"));
+    CHECK(contains(line_for("x.jsonl", content), "x.jsonl: found no tokens"));
+  }
+  const TemporaryFolder folder;
+  const Index none[] = {0, 3};
+  tessera::write_npy<std::int32_t>(folder / "x.npy", none, {});
+  CHECK(contains(error_line([&] { tessera::read_tokens(folder / "x.npy", 3, 10); }), "x.npy: found no tokens"));
+  CHECK(contains(line_for("x.npy", ""), "found an empty file"));
+}
+
+TEST_CASE("tokens: a file of another kind is named") {
+  for (const char* name : {"x.txt", "x.jsonl"}) {
+    CHECK(contains(line_for(name, "version https://git-lfs.github.com/spec/v1\n"), "found a Git LFS pointer"));
+    CHECK(contains(line_for(name, "<!doctype html><html>"), "found an HTML page"));
+    CHECK(contains(line_for(name, std::string("\xff\xfe"
+                                              "1\0 \0",
+                                              6)),
+                   "found UTF-16 text"));
+    CHECK(contains(line_for(name, "PK\3\4 and so on"), "found a zip archive"));
+  }
+}
+
+TEST_CASE("tokens: lines longer than what is read at once") {
+  std::string text;
+  for (int line = 0; line < 30; ++line) text += "1" + std::string(100'003, ' ') + "2 3\r\n";
+  const TokenTable table = read("x.txt", text);
+  CHECK(table.images() == 30);
+  CHECK(table.image(29)[1] == 2);
+  CHECK(contains(line_for("x.txt", text + "1 2"), "line 31: found 2 tokens"));
+  CHECK(contains(line_for("x.txt", std::string(20'000'000, '7')), "line 1: found '777"));
+  CHECK(line_for("x.jsonl", "{\"tokens\":\"" + std::string(20'000'000, '7')).size() < 1300);
 }

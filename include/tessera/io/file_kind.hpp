@@ -13,6 +13,9 @@ namespace tessera {
 /// A file's kind is told from this many bytes.
 inline constexpr std::size_t file_kind_bytes = 1024;
 
+/// What describe_content() says of bytes that it does not know.
+inline constexpr std::string_view unknown_content = "bytes of no known format";
+
 namespace detail {
 
 /// `bytes` at `offset` mean `kind`; a '?' stands for any byte.
@@ -155,7 +158,7 @@ inline std::string_view describe_content(View<const std::byte> bytes) {
   }
   if (start.find_first_not_of('\0') == std::string_view::npos) return "nothing but zeros";
   if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) return "UTF-16 text";
-  return detail::is_text(start) ? detail::describe_text(start) : "bytes of no known format";
+  return detail::is_text(start) ? detail::describe_text(start) : unknown_content;
 }
 
 }  // namespace tessera

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tessera/config.hpp>
+#include <tessera/core/error.hpp>
 #include <tessera/core/layout.hpp>
 #include <tessera/core/parallel.hpp>
 #include <tessera/io/safetensors.hpp>
@@ -25,9 +26,14 @@ namespace tessera {
 
 namespace detail {
 
+/// The first of them.
 inline std::string join(const std::vector<std::string>& texts) {
+  constexpr std::size_t most = 4;
   std::string joined;
-  for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
+  for (const std::string& text : View<const std::string>(texts).first(std::min(texts.size(), most))) {
+    joined += (joined.empty() ? "" : ", ") + text;
+  }
+  if (texts.size() > most) joined += " and " + std::to_string(texts.size() - most) + " more";
   return joined;
 }
 
@@ -39,23 +45,21 @@ inline bool fits(const WeightFile& file, const StatedConfig& stated, const Confi
   return differences(stated, config).empty() && tensor_differences(file, parameters).count() == 0;
 }
 
-/// The error for a file that does not fit: every field that is stated otherwise, or else every tensor. `what` names the
-/// Config, if it has a name.
+/// The error for a file that does not fit: the first fields that are stated otherwise, or else the first tensors, and
+/// how many more there are (info --json lists all). `what` names the Config, if it has a name.
 inline Error misfit(const WeightFile& file, const StatedConfig& stated, const Config& config,
                     const std::vector<Parameter>& parameters, const std::string& what = {}) {
   const std::string expected = (what.empty() ? "a " : what + ": a ") + summary(config);
-  const TensorDifferences tensors = tensor_differences(file, parameters);
-  std::string text = detail::join(tensors);
   if (const auto fields = differences(stated, config); !fields.empty()) {
-    return {ErrorCode::mismatch, stated.source, detail::join(fields) + (tensors.count() > 0 ? "; " + text : ""),
-            expected};
+    return {ErrorCode::mismatch, stated.source, detail::join(fields), expected};
   }
+  const TensorDifferences tensors = tensor_differences(file, parameters);
   const Config found = config_of_tensors(file);
-  if (found.encoder.dim == 0)
-    text = "the tensors of something else: " + text;
-  else if (summary(found) != summary(config))
-    text = "a " + summary(found) + ": " + text;
-  return {ErrorCode::mismatch, file.path(), text, expected};
+  const bool other_sizes = found.encoder.dim != 0 && summary(found) != summary(config);
+  const std::string kind = found.encoder.dim == 0 ? "the tensors of something else: "
+                           : other_sizes          ? "a " + summary(found) + ": "
+                                                  : std::string();
+  return {ErrorCode::mismatch, file.path(), kind + detail::join(tensors, kind.empty() ? 4 : 1), expected};
 }
 
 /// Throws Error(bad_file) that names the tensor of a file if a value is NaN or infinite.

@@ -15,11 +15,16 @@
 #include <tessera/core/types.hpp>
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/dtype.hpp>
+#include <tessera/io/file_kind.hpp>
 #include <tessera/io/mapped_file.hpp>
+#include <tessera/io/read_file.hpp>
 
 namespace tessera {
 
 namespace detail {
+
+/// NumPy's own are shorter than 64 KiB but for structured arrays.
+inline constexpr std::uint32_t most_npy_header = std::uint32_t{1} << 20;
 
 /// A parser for the one Python dictionary that .npy headers hold: three keys in any order, nothing else.
 class NpyHeaderParser {
@@ -36,7 +41,7 @@ class NpyHeaderParser {
       if (field == 3 || seen[field])
         fail("key '" + std::string(key) + "'", "descr, fortran_order and shape, once each");
       seen[field] = true;
-      if (field == 0) dtype = parse_dtype(quoted());
+      if (field == 0) dtype = parse_descr();
       if (field == 1) parse_order();
       if (field == 2) shape = parse_shape();
       if (!try_take(',') && peek() != '}') fail("a header that goes on after a value", "',' or '}'");
@@ -78,11 +83,22 @@ class NpyHeaderParser {
     return word;
   }
 
-  DType parse_dtype(std::string_view descr) const {
+  DType parse_descr() {
+    if (peek() == '[') fail("a structured array (descr is a list of fields)", "plain numbers (save array['field'])");
+    const std::string_view descr = quoted();
+    const std::string_view kind = descr.substr(std::min<std::size_t>(1, descr.size()));
     for (const DTypeNames& names : dtype_names) {
-      if (!names.npy.empty() && names.npy == descr) return names.dtype;
+      if (names.npy.empty() || names.npy.substr(1) != kind) continue;
+      if (descr[0] == names.npy[0] || (names.bytes == 1 && std::string_view("<>=|").find(descr[0]) < 4)) {
+        return names.dtype;
+      }
+      if (descr[0] == '>') {
+        fail("big-endian descr '" + std::string(descr) + "'",
+             "little-endian numbers (save with .astype('" + std::string(names.npy) + "'))");
+      }
     }
-    fail("descr '" + std::string(descr) + "'", "<f4, <f8, |u1, <i4 or <i8 (save with .astype(...))");
+    fail("descr '" + std::string(descr) + "'",
+         "integers or floats such as '<f4', '|u1' or '<i4' (save with .astype(...))");
   }
 
   void parse_order() {
@@ -97,10 +113,10 @@ class NpyHeaderParser {
     take('(');
     while (!try_take(')')) {
       shape.push_back(parse_size());
+      if (shape.size() > 32) fail("more than 32 dimensions", "at most 32");
       // (3) is a number to Python, (3,) a tuple.
       if (!try_take(',') && (peek() != ')' || shape.size() == 1)) fail("a malformed shape", "a tuple such as (2, 3)");
     }
-    if (shape.size() > 32) fail(std::to_string(shape.size()) + " dimensions", "at most 32");
     return shape;
   }
 
@@ -122,23 +138,13 @@ class NpyHeaderParser {
 
 }  // namespace detail
 
-/// A memory-mapped .npy file (versions 1 to 3; little-endian float32, float64, uint8, int32, int64; C order) whose
-/// header has been checked completely.
+/// A .npy file (versions 1 to 3; little-endian integers and floats; C order) whose header has been checked completely;
+/// its data is mapped unless told otherwise (io/mapped_file.hpp says what that asks for).
 class NpyFile {
  public:
   /// Throws Error(file_access) or Error(bad_file).
-  explicit NpyFile(const std::filesystem::path& path) : path_(path.string()), file_(path) {
-    const std::size_t start = parse_header();
-    const View<const std::byte> data = file_.bytes().subspan(start);
-    const auto bytes = byte_count(shape_, dtype_);
-    if (!bytes || static_cast<std::size_t>(*bytes) != data.size()) {
-      throw Error(ErrorCode::bad_file, path_, std::to_string(data.size()) + " bytes of data",
-                  "as many as shape " + to_string(shape_) + " of " + std::string(name_of(dtype_)) + " needs");
-    }
-    // NumPy aligns the data; other writers need not.
-    if (start % static_cast<std::size_t>(byte_size(dtype_)) != 0) copy_.assign(data.begin(), data.end());
-    data_ = copy_.empty() ? data : View<const std::byte>(copy_);
-  }
+  explicit NpyFile(const std::filesystem::path& path, FileAccess access = FileAccess::map)
+      : NpyFile(FileReader(path), path, access) {}
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] DType dtype() const { return dtype_; }
@@ -155,31 +161,52 @@ class NpyFile {
   }
 
  private:
-  /// Returns where the data starts.
-  std::size_t parse_header() {
-    const View<const std::byte> bytes = file_.bytes();
+  NpyFile(const FileReader& file, const std::filesystem::path& path, FileAccess access)
+      : path_(path.string()), start_(read_header(file)), file_(file, path, access) {
+    const View<const std::byte> data = file_.bytes().subspan(start_);
+    const auto bytes = byte_count(shape_, dtype_);
+    if (!bytes || static_cast<std::size_t>(*bytes) != data.size()) {
+      throw Error(ErrorCode::bad_file, path_, std::to_string(data.size()) + " bytes of data",
+                  "as many as shape " + to_string(shape_) + " of " + std::string(name_of(dtype_)) + " needs");
+    }
+    // NumPy aligns the data; other writers need not.
+    if (start_ % static_cast<std::size_t>(byte_size(dtype_)) != 0) copy_.assign(data.begin(), data.end());
+    data_ = copy_.empty() ? data : View<const std::byte>(copy_);
+  }
+
+  /// Fills dtype_ and shape_ and returns where the data starts.
+  std::size_t read_header(const FileReader& file) {
+    std::vector<std::byte> bytes(std::min(file.size(), file_kind_bytes));
+    bytes.resize(file.read(0, bytes));
     const auto fail = [&](std::string_view found, std::string_view expected) {
       throw Error(ErrorCode::bad_file, path_, found, expected);
     };
-    if (bytes.size() < 10 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0) fail("no .npy signature", "a .npy file");
+    if (bytes.size() < 10 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0) {
+      const std::string_view kind = describe_content(bytes);
+      const bool unknown = kind == unknown_content || kind == "a NumPy array (.npy)";
+      fail(unknown ? "no .npy signature" : kind, "a .npy file");
+    }
     const int version = std::to_integer<int>(bytes[6]);
     if (version < 1 || version > 3) fail("version " + std::to_string(version), ".npy version 1, 2 or 3");
     const std::size_t width = version == 1 ? 2 : 4;
     const std::size_t before = 8 + width;
     std::uint32_t length = 0;
     if (bytes.size() >= before) std::memcpy(&length, bytes.data() + 8, width);
-    if (bytes.size() < before || length > bytes.size() - before) {
+    if (bytes.size() < before || length > file.size() - before || length > detail::most_npy_header) {
       fail("a header of " + std::to_string(length) + " bytes", "a complete .npy file");
     }
+    bytes.resize(before + length);
+    if (file.read(0, bytes) != bytes.size()) fail("a file that becomes shorter while it is read", "a whole file");
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + before, length);
     detail::NpyHeaderParser(path_, text).parse(dtype_, shape_);
     return before + length;
   }
 
   std::string path_;
-  MappedFile file_;
   DType dtype_ = DType::f32;
   std::vector<Index> shape_;
+  std::size_t start_;
+  MappedFile file_;
   std::vector<std::byte> copy_;
   View<const std::byte> data_;
 };

@@ -34,11 +34,12 @@ inline std::string quoted(std::string_view text) {
 }
 
 [[noreturn]] inline void refuse_pickle(std::string_view file) {
+  constexpr std::size_t most = 100;  // else the command is longer than what an error line shows
   throw Error(ErrorCode::bad_file, file, "a PyTorch pickle, which can run code when it is read",
               "safetensors (convert it: python3 -c \"import sys, torch, safetensors.torch as s; "
               "d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); "
               "s.save_file({k: v.clone().contiguous() for k, v in d.get('state_dict', d).items()}, sys.argv[2])\" " +
-                  quoted(file) + " model.safetensors)");
+                  (file.size() <= most ? quoted(file) : "FILE") + " model.safetensors)");
 }
 
 }  // namespace tessera::detail

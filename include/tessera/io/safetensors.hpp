@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,19 +20,19 @@
 #include <tessera/core/types.hpp>
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/dtype.hpp>
+#include <tessera/io/json.hpp>
 #include <tessera/io/mapped_file.hpp>
 #include <tessera/io/safetensors_header.hpp>
 
 namespace tessera {
 
-/// A memory-mapped safetensors file whose header has been checked completely.
+/// A safetensors file whose header has been checked completely; its data is mapped unless told otherwise (io/
+/// mapped_file.hpp says what that asks for).
 class SafetensorsFile {
  public:
   /// Throws Error(file_access) or Error(bad_file).
-  explicit SafetensorsFile(const std::filesystem::path& path)
-      : path_(path.string()), file_(path), header_(parse_safetensors_header(path_, file_.bytes(), data_start_)) {
-    for (std::size_t i = 0; i < header_.tensors.size(); ++i) by_name_.emplace(header_.tensors[i].name, i);
-  }
+  explicit SafetensorsFile(const std::filesystem::path& path, FileAccess access = FileAccess::map)
+      : SafetensorsFile(FileReader(path), path, access) {}
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
@@ -86,6 +87,11 @@ class SafetensorsFile {
   }
 
  private:
+  SafetensorsFile(const FileReader& file, const std::filesystem::path& path, FileAccess access)
+      : path_(path.string()), header_(read_safetensors_header(path_, file, data_start_)), file_(file, path, access) {
+    for (std::size_t i = 0; i < header_.tensors.size(); ++i) by_name_.emplace(header_.tensors[i].name, i);
+  }
+
   template <class Stored, class T, class Function>
   void convert(const TensorInfo& tensor, View<T> out, Function function) const {
     const View<const std::byte> stored = bytes(tensor);
@@ -108,9 +114,9 @@ class SafetensorsFile {
   }
 
   std::string path_;
-  MappedFile file_;
   Index data_start_ = 0;
   SafetensorsHeader header_;
+  MappedFile file_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
 };
 
@@ -149,21 +155,27 @@ inline void check_tensor_to_write(const std::string& path, const TensorToWrite& 
 /// The header's JSON, padded with spaces so that the data starts at a multiple of 8.
 inline std::string safetensors_header_text(const std::string& path, View<const TensorToWrite* const> tensors,
                                            const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  Index begin = 0;
-  for (const TensorToWrite* tensor : tensors) {
-    const Index end = begin + *byte_count(tensor->shape, tensor->stored);
-    header[tensor->name] = {
-        {"dtype", name_of(tensor->stored)}, {"shape", tensor->shape}, {"data_offsets", {begin, end}}};
-    begin = end;
-  }
-  if (header.size() != tensors.size() + (metadata.empty() ? 0 : 1)) {
-    throw Error(ErrorCode::bad_argument, path, "two tensors of one name", "unique names");
-  }
+  std::set<std::string_view> names;
   std::string text;
   try {
-    text = header.dump();
+    JsonText header;
+    header.begin_object();
+    if (!metadata.empty()) {
+      header.key("__metadata__").begin_object();
+      for (const auto& [key, value] : metadata) header.field(key, value);
+      header.end_object();
+    }
+    Index begin = 0;
+    for (const TensorToWrite* tensor : tensors) {
+      if (!names.insert(tensor->name).second) {
+        throw Error(ErrorCode::bad_argument, path, "two tensors of one name, '" + tensor->name + "'", "unique names");
+      }
+      const Index end = begin + *byte_count(tensor->shape, tensor->stored);
+      header.key(tensor->name).begin_object().field("dtype", name_of(tensor->stored));
+      header.key("shape").array(tensor->shape).key("data_offsets").array(std::array{begin, end}).end_object();
+      begin = end;
+    }
+    text = std::move(header.end_object()).text();
   } catch (const nlohmann::json::exception&) {
     throw Error(ErrorCode::bad_argument, path, "a name or metadata that is not UTF-8", "UTF-8");
   }

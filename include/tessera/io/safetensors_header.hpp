@@ -19,7 +19,9 @@
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/io/dtype.hpp>
+#include <tessera/io/file_kind.hpp>
 #include <tessera/io/pickle.hpp>
+#include <tessera/io/read_file.hpp>
 
 namespace tessera {
 
@@ -41,6 +43,9 @@ namespace detail {
 
 /// The reference implementation's limit.
 inline constexpr std::uint64_t max_safetensors_header = 100'000'000;
+
+/// Of one tensor's shape.
+inline constexpr std::size_t most_sizes = 64;
 
 /// Events of nlohmann's parser, so that duplicate names are seen (its document type silently merges them) and nothing
 /// but the schema above is ever stored. Throws Error(bad_file) at the first event that the schema does not allow.
@@ -114,7 +119,9 @@ class SafetensorsHeaderParser {
     if (number > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) {
       fail(std::to_string(number), "sizes and offsets below 2^63");
     }
-    (place_ == Place::shape_item ? tensor_.shape : offsets_).push_back(static_cast<Index>(number));
+    std::vector<Index>& list = place_ == Place::shape_item ? tensor_.shape : offsets_;
+    if (list.size() == most_sizes) fail("more than " + std::to_string(most_sizes) + " numbers", "a shape or offsets");
+    list.push_back(static_cast<Index>(number));
     return true;
   }
 
@@ -237,25 +244,41 @@ inline void check_safetensors_layout(std::string_view file, View<const TensorInf
   }
 }
 
-}  // namespace detail
-
-/// Reads and checks the header of the safetensors file whose whole content is `bytes`; `file` names it in errors.
-/// `data_start` receives where the data begins. Throws Error(bad_file); every field is checked before it is used.
-inline SafetensorsHeader parse_safetensors_header(std::string_view file, View<const std::byte> bytes,
-                                                  Index& data_start) {
+/// Of the JSON text behind the first 8 bytes, where the file's first `bytes` are those of a safetensors file.
+inline std::uint64_t safetensors_header_length(std::string_view file, View<const std::byte> bytes,
+                                               std::size_t file_size) {
   const auto fail = [&](std::string_view found, std::string_view expected) {
     throw Error(ErrorCode::bad_file, file, found, expected);
   };
-  if (detail::is_pickle(bytes)) detail::refuse_pickle(file);
+  if (is_pickle(bytes)) refuse_pickle(file);
+  const std::string_view kind = describe_content(bytes);
+  // What is no other format either may be a safetensors file that is damaged.
+  if (kind != "a safetensors file" && kind != unknown_content && kind != "nothing but zeros" &&
+      (kind != "text" || bytes.size() >= 8)) {
+    fail(kind, "a safetensors file");
+  }
   if (bytes.size() < 8) fail(std::to_string(bytes.size()) + " bytes", "a safetensors file (8 bytes or more)");
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
-  if (length > bytes.size() - 8) {
-    fail("a header length of " + std::to_string(length), "at most the file's other " +
-                                                             std::to_string(bytes.size() - 8) +
-                                                             " bytes (is this a complete safetensors file?)");
+  if (length > file_size - 8) {
+    fail("a header length of " + std::to_string(length),
+         "at most the file's other " + std::to_string(file_size - 8) + " bytes (is this a complete safetensors file?)");
   }
-  if (length > detail::max_safetensors_header) fail("a header length of " + std::to_string(length), "at most 10^8");
+  if (length > max_safetensors_header) fail("a header length of " + std::to_string(length), "at most 10^8");
+  return length;
+}
+
+}  // namespace detail
+
+/// Reads and checks the header of a safetensors file of `file_size` bytes, of which `bytes` are the first: the header
+/// at least, where it is sound. `file` names it in errors. `data_start` receives where the data begins. Throws
+/// Error(bad_file); every field is checked before it is used.
+inline SafetensorsHeader parse_safetensors_header(std::string_view file, View<const std::byte> bytes,
+                                                  std::size_t file_size, Index& data_start) {
+  const auto fail = [&](std::string_view found, std::string_view expected) {
+    throw Error(ErrorCode::bad_file, file, found, expected);
+  };
+  const std::uint64_t length = detail::safetensors_header_length(file, bytes, file_size);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, static_cast<std::size_t>(length));
   if (!text.starts_with('{')) fail("a header that does not start with '{'", "a JSON object");
 
@@ -266,8 +289,20 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view file, View<co
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
   data_start = static_cast<Index>(8 + length);
-  detail::check_safetensors_layout(file, header.tensors, static_cast<Index>(bytes.size()) - data_start);
+  detail::check_safetensors_layout(file, header.tensors, static_cast<Index>(file_size) - data_start);
   return header;
+}
+
+/// The same of an open file, of which no more than the header is read.
+inline SafetensorsHeader read_safetensors_header(std::string_view name, const FileReader& file, Index& data_start) {
+  std::vector<std::byte> bytes(std::min(file.size(), file_kind_bytes));
+  bytes.resize(file.read(0, bytes));
+  const std::uint64_t length = detail::safetensors_header_length(name, bytes, file.size());
+  bytes.resize(8 + static_cast<std::size_t>(length));
+  if (file.read(0, bytes) != bytes.size()) {
+    throw Error(ErrorCode::bad_file, name, "a file that becomes shorter while it is read", "a whole file");
+  }
+  return parse_safetensors_header(name, bytes, file.size(), data_start);
 }
 
 }  // namespace tessera

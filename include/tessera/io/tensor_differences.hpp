@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tessera/core/error.hpp>
 #include <tessera/core/layout.hpp>
 #include <tessera/io/tensor_roles.hpp>
 #include <tessera/io/weight_file.hpp>
@@ -29,21 +30,26 @@ inline bool is_float(DType dtype) {
   return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f64;
 }
 
-/// "no 'a' [2], 'b' [3]; unknown 'c'", of each kind no more than an error line can hold.
-inline std::string join(const TensorDifferences& d) {
-  constexpr std::size_t most = 16;
+/// "no 'a' [2], 'b' [3]; unknown 'c' [1] and 37 more": the first `most` of them.
+inline std::string join(const TensorDifferences& d, std::size_t most) {
   std::string text;
+  std::size_t shown = 0;
   const auto add = [&](std::string_view kind, const std::vector<std::string>& items) {
-    for (std::size_t i = 0; i < std::min(items.size(), most); ++i) {
+    for (std::size_t i = 0; i < items.size() && shown < most; ++i, ++shown) {
       text.append(i > 0 ? ", " : text.empty() ? "" : "; ").append(i > 0 ? "" : kind).append(items[i]);
     }
-    if (items.size() > most) text += " and " + std::to_string(items.size() - most) + " more";
   };
   add("no ", d.missing);
   add("", d.misshapen);
   add("", d.mistyped);
   add("unknown ", d.unknown);
+  if (d.count() > shown) text += " and " + std::to_string(d.count() - shown) + " more";
   return text;
+}
+
+/// In quotes, shortened.
+inline std::string quoted_name(std::string_view name) {
+  return "'" + one_line(name, 80) + "'";
 }
 
 }  // namespace detail
@@ -55,7 +61,7 @@ inline TensorDifferences tensor_differences(const WeightFile& file, const std::v
   TensorDifferences result;
   std::set<std::string> expected;
   for (const Parameter& p : parameters) {
-    const std::string name = names.prefix() + p.name, quoted = "'" + name + "'";
+    const std::string name = names.prefix() + p.name, quoted = detail::quoted_name(name);
     const std::vector<Index> shape = p.dims.to_vector();
     const StoredTensor* tensor = file.find(name);
     expected.insert(name);
@@ -72,7 +78,8 @@ inline TensorDifferences tensor_differences(const WeightFile& file, const std::v
   for (const auto& [name, tensor] : file.tensors()) {
     const TensorRole role = names.role(name);
     if (role != TensorRole::weight && role != TensorRole::unknown) continue;
-    if (!expected.contains(name)) result.unknown.push_back("'" + name + "' " + to_string(tensor.info->shape));
+    if (!expected.contains(name))
+      result.unknown.push_back(detail::quoted_name(name) + " " + to_string(tensor.info->shape));
   }
   return result;
 }

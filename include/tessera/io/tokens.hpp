@@ -1,19 +1,22 @@
-// Token files: .npy (int32 [B, T]), .jsonl (one object an image) and plain text (one line an image).
+// Token files: .npy (integers [B, T], written as int32), .jsonl (one object an image) and plain text (one line an
+// image).
 #pragma once
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include <tessera/core/error.hpp>
 #include <tessera/core/types.hpp>
 #include <tessera/io/atomic_file.hpp>
-#include <tessera/io/mapped_file.hpp>
+#include <tessera/io/file_kind.hpp>
+#include <tessera/io/json.hpp>
+#include <tessera/io/lines.hpp>
 #include <tessera/io/npy.hpp>
 
 namespace tessera {
@@ -38,8 +41,9 @@ class TokenCollector {
  public:
   TokenCollector(Index length, Index codes) : codes_(codes) { table_.length = length; }
 
-  void add(const std::string& where, std::int64_t id) {
-    if (id < 0 || id >= codes_) {
+  template <class Integer>
+  void add(const std::string& where, Integer id) {
+    if (std::cmp_less(id, 0) || std::cmp_greater_equal(id, codes_)) {
       throw Error(ErrorCode::mismatch, where, "token " + std::to_string(id),
                   "ids from 0 to " + std::to_string(codes_ - 1));
     }
@@ -62,40 +66,61 @@ class TokenCollector {
   TokenTable table_;
 };
 
+/// Calls f(values) with the elements of an array of integers. Throws Error(mismatch) for other arrays.
+template <class F>
+void visit_integers(const NpyFile& file, F&& f) {
+  switch (file.dtype()) {
+    case DType::u8:
+      return f(file.values<std::uint8_t>());
+    case DType::i8:
+      return f(file.values<std::int8_t>());
+    case DType::u16:
+      return f(file.values<std::uint16_t>());
+    case DType::i16:
+      return f(file.values<std::int16_t>());
+    case DType::u32:
+      return f(file.values<std::uint32_t>());
+    case DType::i32:
+      return f(file.values<std::int32_t>());
+    case DType::u64:
+      return f(file.values<std::uint64_t>());
+    case DType::i64:
+      return f(file.values<std::int64_t>());
+    default:
+      throw Error(ErrorCode::mismatch, file.path(), std::string(name_of(file.dtype())) + " elements",
+                  "integers of 8 to 64 bits");
+  }
+}
+
 inline void read_token_npy(const std::filesystem::path& path, TokenCollector& collector) {
-  const NpyFile file(path);
+  const NpyFile file(path, FileAccess::read);
   const std::vector<Index>& shape = file.shape();
   const Index length = collector.table().length;
-  if (shape.size() != 2 || shape[1] != length) {
-    throw Error(ErrorCode::mismatch, file.path(), "shape " + to_string(shape), "[B, " + std::to_string(length) + "]");
+  if (shape.empty() || shape.size() > 2 || shape.back() != length) {
+    throw Error(ErrorCode::mismatch, file.path(), "shape " + to_string(shape),
+                "[B, " + std::to_string(length) + "], or [" + std::to_string(length) + "] for one image");
   }
-  const auto add_all = [&](auto values) {
+  visit_integers(file, [&](auto values) {
     for (const auto id : values) collector.add(file.path(), id);
-  };
-  if (file.dtype() == DType::i64)
-    add_all(file.values<std::int64_t>());
-  else
-    add_all(file.values<std::int32_t>());
+  });
 }
 
 inline void read_token_object(const std::string& where, std::string_view line, TokenCollector& collector) {
-  const auto object = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
+  const std::optional<JsonValue> object = parse_json(line);
   const auto fail = [&](std::string_view found, std::string_view expected) {
     throw Error(ErrorCode::bad_file, where, found, expected);
   };
-  if (!object.is_object()) fail("no JSON object", "{\"file\": ..., \"tokens\": [...]}");
-  const auto tokens = object.find("tokens");
-  if (tokens == object.end() || !tokens->is_array()) fail("no array \"tokens\"", "{\"file\": ..., \"tokens\": [...]}");
-  for (const auto& id : *tokens) {
-    if (!id.is_number_integer()) fail("a token that is no integer", "integers");
-    // Beyond int64 it would turn negative.
-    const bool too_large = id.is_number_unsigned() && id.get<std::uint64_t>() >> 63 != 0;
-    if (too_large) fail("token " + id.dump(), "ids of the codebook");
-    collector.add(where, id.get<std::int64_t>());
+  if (!object || !object->is_object()) fail("no JSON object", "{\"file\": ..., \"tokens\": [...]}");
+  const JsonValue* const tokens = object->find("tokens");
+  if (tokens == nullptr || !tokens->is_array()) fail("no array \"tokens\"", "{\"file\": ..., \"tokens\": [...]}");
+  for (const JsonValue& id : tokens->items()) {
+    if (id.kind() == JsonValue::Kind::unsigned_integer) fail("token " + id.summary(), "ids of the codebook");
+    if (!id.integer()) fail("a token that is no integer", "integers");
+    collector.add(where, *id.integer());
   }
-  const auto file = object.find("file");
-  if (file != object.end() && !file->is_string()) fail("a \"file\" that is no string", "a string");
-  collector.table().files.push_back(file != object.end() ? file->get<std::string>() : std::string());
+  const JsonValue* const file = object->find("file");
+  if (file != nullptr && !file->is_string()) fail("a \"file\" that is no string", "a string");
+  collector.table().files.push_back(file != nullptr ? file->string() : std::string());
 }
 
 inline void read_token_words(const std::string& where, std::string_view line, TokenCollector& collector) {
@@ -116,13 +141,13 @@ inline void read_token_words(const std::string& where, std::string_view line, To
 
 template <class ReadLine>
 void read_token_lines(const std::filesystem::path& path, TokenCollector& collector, ReadLine read_line) {
-  const MappedFile file(path);
-  std::string_view rest(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  for (Index number = 1; !rest.empty(); ++number) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
+  LineReader lines(path);
+  const std::string_view kind = describe_content(lines.start());
+  if (kind != "text" && kind != "JSON text" && kind != "an empty file") {
+    throw Error(ErrorCode::bad_file, path.string(), kind, "a text of token ids");
+  }
+  std::string_view line;
+  for (Index number = 1; lines.next(line); ++number) {
     if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
     const std::string where = path.string() + ", line " + std::to_string(number);
     const std::size_t row_start = collector.table().tokens.size();
@@ -145,9 +170,10 @@ inline void check_sizes(const std::filesystem::path& path, const TokenTable& tab
 
 }  // namespace detail
 
-/// Reads tokens of images with `length` tokens each, ids in [0, codes). By extension: .npy holds int32 or int64
-/// [B, length]; .jsonl one object a line with "tokens" and perhaps "file"; anything else is text, a line of integers an
-/// image. Blank lines are skipped. Throws Error(file_access, bad_file or mismatch); for text formats it names the line.
+/// Reads tokens of images with `length` tokens each, ids in [0, codes). By extension: .npy holds integers of any size,
+/// [B, length] or, for one image, [length]; .jsonl one object a line with "tokens" and perhaps "file"; anything else is
+/// text, a line of integers an image. Blank lines are skipped. Throws Error: file_access; bad_file or mismatch, also
+/// where there is no image; for text formats it names the line.
 inline TokenTable read_tokens(const std::filesystem::path& path, Index length, Index codes) {
   detail::TokenCollector collector(length, codes);
   if (path.extension() == ".npy")
@@ -156,6 +182,9 @@ inline TokenTable read_tokens(const std::filesystem::path& path, Index length, I
     detail::read_token_lines(path, collector, detail::read_token_object);
   else
     detail::read_token_lines(path, collector, detail::read_token_words);
+  if (collector.table().tokens.empty()) {
+    throw Error(ErrorCode::mismatch, path.string(), "no tokens", std::to_string(length) + " per image");
+  }
   return std::move(collector.table());
 }
 
@@ -171,8 +200,9 @@ inline std::string format_tokens(View<const Token> tokens) {
 
 /// One image's line of a .jsonl file, without the line end. Bytes of the name that are not UTF-8 are replaced.
 inline std::string format_tokens_json(const std::string& file, View<const Token> tokens) {
-  const nlohmann::ordered_json object = {{"file", file}, {"tokens", tokens}};
-  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  JsonText text(JsonText::Invalid::replace);
+  text.begin_object().field("file", file).key("tokens").array(tokens);
+  return std::move(text.end_object()).text();
 }
 
 /// Writes atomically; the format follows the extension as in read_tokens. Throws Error(file_access), and

@@ -9,10 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <tessera/core/error.hpp>
-#include <tessera/io/mapped_file.hpp>
+#include <tessera/io/json_file.hpp>
 #include <tessera/io/pickle.hpp>
 #include <tessera/io/safetensors.hpp>
 
@@ -47,16 +45,16 @@ inline std::map<std::string, std::vector<std::string>> read_shard_index(const st
   const auto fail = [&](std::string_view found, std::string_view expected) {
     throw Error(ErrorCode::bad_file, path.string(), found, expected);
   };
-  const MappedFile file(path);
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  const auto json = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  const auto map = json.is_object() ? json.find("weight_map") : json.end();
-  if (!json.is_object() || map == json.end() || !map->is_object() || map->empty()) {
+  const JsonValue json = read_json_file(path, "a JSON object with the shard of every tensor");
+  const JsonValue* const map = json.find("weight_map");
+  if (map == nullptr || !map->is_object() || map->keys().empty()) {
     fail("no \"weight_map\"", "a JSON object with the shard of every tensor");
   }
   std::map<std::string, std::vector<std::string>> shards;
-  for (const auto& [tensor, shard] : map->items()) {
-    const std::string name = shard.is_string() ? shard.get<std::string>() : std::string();
+  for (std::size_t i = 0; i < map->keys().size(); ++i) {
+    const std::string& tensor = map->keys()[i];
+    const JsonValue& shard = map->items()[i];
+    const std::string& name = shard.string();
     // A shard lies beside its index, and nowhere else.
     if (name.empty() || name != std::filesystem::path(name).filename() || name == "." || name == "..") {
       fail("'" + tensor + "' in shard " + (shard.is_string() ? "'" + name + "'" : "that is no string"),
@@ -69,12 +67,12 @@ inline std::map<std::string, std::vector<std::string>> read_shard_index(const st
 
 }  // namespace detail
 
-/// Every tensor of a model by its name, memory-mapped, headers checked.
+/// Every tensor of a model by its name, headers checked; the data is mapped unless told otherwise (io/mapped_file.hpp).
 class WeightFile {
  public:
   /// path: a .safetensors file, a .safetensors.index.json file, or a folder with model.safetensors or
   /// model.safetensors.index.json. Throws Error: file_access; bad_file, for a PyTorch pickle too.
-  explicit WeightFile(const std::filesystem::path& path) {
+  explicit WeightFile(const std::filesystem::path& path, FileAccess access = FileAccess::map) : access_(access) {
     std::error_code error;
     const auto file = std::filesystem::is_directory(path, error) ? detail::weights_in_folder(path) : path;
     path_ = file.string();
@@ -99,7 +97,7 @@ class WeightFile {
 
  private:
   const SafetensorsFile& add(const std::filesystem::path& path) {
-    files_.push_back(std::make_unique<SafetensorsFile>(path));
+    files_.push_back(std::make_unique<SafetensorsFile>(path, access_));
     const SafetensorsFile& file = *files_.back();
     for (const TensorInfo& tensor : file.tensors()) {
       if (!tensors_.emplace(tensor.name, StoredTensor{&file, &tensor}).second) {
@@ -119,6 +117,7 @@ class WeightFile {
     }
   }
 
+  FileAccess access_;
   std::string path_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, StoredTensor, std::less<>> tensors_;
