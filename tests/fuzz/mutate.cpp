@@ -2,6 +2,7 @@
 // exception, a crash, a sanitizer's report) fails. Seeded, so that a failure can be repeated; TESSERA_FUZZ_FILES in the
 // environment sets the number of files per format (1000).
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <cstdlib>
@@ -164,6 +165,9 @@ void mutate_png(Random& random, std::string& bytes) {
   for (const auto& [type, data] : chunks) bytes += chunk(type, data);
 }
 
+/// Memory that no small file may take, whatever it says of its sizes; that of the test itself counts.
+constexpr long most_kilobytes = 1 << 20;
+
 /// Half of the files are changed anywhere, half by `mutate_format`, which knows the format. `load` reads the file
 /// called `name` in a folder that `prepare` may have put others into.
 void run(
@@ -197,8 +201,12 @@ void run(
       const std::string_view line = error.what();
       REQUIRE(line.starts_with(folder.path().string()));
       REQUIRE(line.find_first_of("\n\r") == std::string_view::npos);
+      REQUIRE(line.size() < 1300);
     }
   }
+  ::rusage used{};
+  REQUIRE(::getrusage(RUSAGE_SELF, &used) == 0);
+  CHECK(used.ru_maxrss < most_kilobytes);
   // Else the mutations reach nothing, or break everything at the door.
   CHECK(loaded > count / 100);
   CHECK(refused > count / 4);
@@ -243,10 +251,14 @@ Seeds token_npy_seeds() {
   const TemporaryFolder folder;
   const std::vector<std::int32_t> ids{1, 2, 3, 4, 5, 6};
   const std::vector<std::int64_t> wide{9, 8, 7};
-  const Index two[] = {2, 3}, one[] = {1, 3};
+  const std::vector<std::uint8_t> bytes{1, 2, 3};
+  const std::vector<std::uint16_t> words{1, 2, 3};
+  const Index two[] = {2, 3}, one[] = {1, 3}, flat[] = {3};
   tessera::write_npy<std::int32_t>(folder / "a", two, ids);
   tessera::write_npy<std::int64_t>(folder / "b", one, wide);
-  return {read_bytes(folder / "a"), read_bytes(folder / "b")};
+  tessera::write_npy<std::uint8_t>(folder / "c", flat, bytes);
+  tessera::write_npy<std::uint16_t>(folder / "d", one, words);
+  return {read_bytes(folder / "a"), read_bytes(folder / "b"), read_bytes(folder / "c"), read_bytes(folder / "d")};
 }
 
 Pixels noise(Index height, Index width, Index channels) {
@@ -330,7 +342,10 @@ TEST_CASE("mutated token files") {
     REQUIRE(table.tokens.size() == static_cast<std::size_t>(3 * table.images()));
     for (const tessera::Token id : table.tokens) REQUIRE((id >= 0 && id < 10));
   };
-  run({"0 7 9\n1 2 3\n", "1,2,3\r\n\r\n4 5 6", ""}, mutate_bytes, read, "tokens.txt");
+  run({"0 7 9\n1 2 3\n", "1,2,3\r\n\r\n4 5 6",
+       "\xef\xbb\xbf"
+       "1 2 3"},
+      mutate_bytes, read, "tokens.txt");
   run({"{\"file\":\"a.png\",\"tokens\":[0,7,9]}\n{\"file\":\"b.png\",\"tokens\":[1,2,3]}\n", "{\"tokens\": [1, 2, 3]}"},
       mutate_bytes, read, "tokens.jsonl");
   run(token_npy_seeds(), mutate_npy, read, "tokens.npy");
