@@ -6,6 +6,7 @@
 #include <tessera/core/layout.hpp>
 #include <tessera/io/npy.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -79,6 +80,28 @@ TEST_CASE("program: encode gives the published tokens, decode the published imag
       check_images(decoded, model);
     }
   }
+}
+
+TEST_CASE("program: token arrays of one and two bytes, of one image too, decode as int32 arrays do") {
+  const TemporaryFolder out;
+  const NpyFile tokens(golden("tiny_patch") / "tokens.npy");
+  const std::vector<Token> ids = tokens_of(tokens);
+  const std::vector<std::uint8_t> bytes(ids.begin(), ids.end());
+  const std::vector<std::uint16_t> words(ids.begin(), ids.begin() + tokens.shape()[1]);
+  write_npy<std::uint8_t>(out / "bytes.npy", tokens.shape(), bytes);
+  write_npy<std::uint16_t>(out / "words.npy", {&tokens.shape()[1], 1}, words);
+  const auto decoded = [&](const std::filesystem::path& file) {
+    REQUIRE(run_program("decode --model " + quoted(golden("tiny_patch")) + " " + quoted(file) + " -o " +
+                        quoted(out / "decoded.npy"))
+                .code == 0);
+    const NpyFile images(out / "decoded.npy");
+    return std::vector<float>(images.values<float>().begin(), images.values<float>().end());
+  };
+  const std::vector<float> expected = decoded(golden("tiny_patch") / "tokens.npy");
+  CHECK(decoded(out / "bytes.npy") == expected);
+  const std::vector<float> one = decoded(out / "words.npy");
+  CHECK(one.size() == expected.size() / static_cast<std::size_t>(tokens.shape()[0]));
+  CHECK(std::equal(one.begin(), one.end(), expected.begin()));
 }
 
 TEST_CASE("program: continuous tokens are the published means, and decode to the published images") {

@@ -104,8 +104,41 @@ TEST_CASE("program: each wrong model file has a line of its own") {
   CHECK(contains(line_for(folder.path()), "at most the file's"));
   write_bytes(file, std::string("PK\x03\x04\0\0\x08\x08", 8) + bytes.substr(9, 1000));
   CHECK(contains(line_for(file), "found a PyTorch pickle"));
+  write_bytes(file, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n");
+  CHECK(contains(line_for(folder.path()), "found a Git LFS pointer, not the file itself (run git lfs pull), expected"));
+  write_bytes(file, "<!DOCTYPE html>\n<html>" + std::string(100, ' '));
+  CHECK(contains(line_for(folder.path()), "found an HTML page, expected a safetensors file"));
   std::filesystem::remove(file);
   CHECK(contains(line_for(folder.path()), "found no model.safetensors"));
+}
+
+TEST_CASE("program: a model that declares no config and fits none has a short line") {
+  const TemporaryFolder folder;
+  Tensors tensors("tiny_titok_legacy");
+  tensors.list.clear();
+  for (int i = 0; i < 500; ++i) {
+    tensors.list["blocks." + std::to_string(i) + ".weight"] = {{1}, {1}};
+  }
+  tensors.write(folder / "model.safetensors");
+  const std::string line = line_for(folder.path());
+  CHECK(contains(line, "found the tensors of something else: no '"));
+  CHECK(contains(line, " more, expected the nearest preset, "));
+  CHECK(line.size() < 350);
+}
+
+TEST_CASE("program: a name or an argument without end has a line that ends") {
+  const TemporaryFolder folder;
+  Tensors tensors("tiny_titok_legacy");
+  tensors.list["x" + std::string(300'000, 'y')] = {{1}, {1}};
+  tensors.write(folder / "model.safetensors");
+  CHECK(line_for(folder.path()).size() < 1500);
+  const Outcome outcome = run_program("encode --model " + std::string(100'000, 'm') + " x.png");
+  CHECK(outcome.code == 1);
+  CHECK(outcome.one_line_error());
+  CHECK(outcome.err.size() < 1500);
+  const Outcome usage = run_program("encode --" + std::string(100'000, 'o'));
+  CHECK(usage.code == 2);
+  CHECK(usage.err.size() < 2100);
 }
 
 TEST_CASE("program: a published config.json that its weights contradict") {
