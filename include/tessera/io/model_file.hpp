@@ -2,9 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
-#include <bit>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -13,8 +10,8 @@
 
 #include <tessera/config.hpp>
 #include <tessera/core/error.hpp>
+#include <tessera/core/finite.hpp>
 #include <tessera/core/layout.hpp>
-#include <tessera/core/parallel.hpp>
 #include <tessera/io/safetensors.hpp>
 #include <tessera/io/self_check.hpp>
 #include <tessera/io/stated_config.hpp>
@@ -60,25 +57,6 @@ inline Error misfit(const WeightFile& file, const StatedConfig& stated, const Co
                            : other_sizes          ? "a " + summary(found) + ": "
                                                   : std::string();
   return {ErrorCode::mismatch, file.path(), kind + detail::join(tensors, kind.empty() ? 4 : 1), expected};
-}
-
-/// Throws Error(bad_file) that names the tensor of a file if a value is NaN or infinite.
-inline void check_finite(const std::string& file, const std::string& tensor, View<const float> values) {
-  constexpr Index step = Index{1} << 18;
-  const Index count = static_cast<Index>(values.size());
-  std::atomic<bool> finite = true;
-  parallel_for((count + step - 1) / step, [&](Index i) {
-    std::uint32_t largest = 0;  // of the exponents: all ones in NaN and infinity
-    for (const float x : slice(values, i * step, std::min(step, count - i * step))) {
-      largest = std::max(largest, std::bit_cast<std::uint32_t>(x) & 0x7f800000U);
-    }
-    if (largest == 0x7f800000U) finite = false;
-  });
-  for (std::size_t i = 0; !finite && i < values.size(); ++i) {
-    if (std::isfinite(values[i])) continue;
-    throw Error(ErrorCode::bad_file, file + ": '" + tensor + "'",
-                (std::isnan(values[i]) ? "NaN" : "infinity") + (" at element " + std::to_string(i)), "finite weights");
-  }
 }
 
 /// A ParameterSource: a model's values straight from its mapped file, or widened where they are not float32.
@@ -148,7 +126,8 @@ void verify_model_file(const std::filesystem::path& path, const Config& config, 
 }
 
 /// Writes a model that loads without being told its Config, and a check, if there is one. Throws Error: file_access, or
-/// bad_argument where the buffer is shorter than the parameters.
+/// bad_argument where the buffer is shorter than the parameters or one of them is NaN or infinite; an older file then
+/// stays as it is.
 inline void save_parameters(const std::filesystem::path& path, const Config& config,
                             const std::vector<Parameter>& parameters, View<const float> buffer,
                             const std::optional<SelfCheck>& check = std::nullopt) {
@@ -156,6 +135,9 @@ inline void save_parameters(const std::filesystem::path& path, const Config& con
   if (static_cast<Index>(buffer.size()) < needed) {
     throw Error(ErrorCode::bad_argument, path.string(), std::to_string(buffer.size()) + " values to save",
                 std::to_string(needed));
+  }
+  for (const Parameter& p : parameters) {
+    check_finite(path.string(), p.name, slice(buffer, p), ErrorCode::bad_argument);
   }
   std::vector<TensorToWrite> tensors;
   append_parameters(tensors, "", parameters, buffer);

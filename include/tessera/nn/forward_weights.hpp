@@ -7,6 +7,7 @@
 
 #include <tessera/backend/concept.hpp>
 #include <tessera/core/error.hpp>
+#include <tessera/core/finite.hpp>
 #include <tessera/core/layout.hpp>
 #include <tessera/nn/packed_weights.hpp>
 
@@ -57,6 +58,7 @@ class ForwardLoader : public TensorVisitor<ForwardLoader<B>> {
     const Parameter& p = *next_++;
     const View<const float> values = source_(p);
     check_count(p.name, "values", values.size(), p.dims.count());
+    check_finite("", p.name, values, ErrorCode::bad_argument);
     return values;
   }
 
@@ -133,7 +135,8 @@ class ForwardWeights {
   using S = typename B::Scalar;
 
  public:
-  /// parameters: of `tensors`, in order. Reads each from `source` once, in that order.
+  /// parameters: of `tensors`, in order. Reads each from `source` once, in that order. Throws Error(bad_argument) for
+  /// another number of values, NaN and infinity.
   template <class Tensors>
   ForwardWeights(Tensors& tensors, const std::vector<Parameter>& parameters, const ParameterSource& source)
       : packed_(tensors, false) {
