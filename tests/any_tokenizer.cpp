@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <files.hpp>
+#include <limits>
+#include <string>
 #include <vector>
 
 #include <tessera/any_tokenizer.hpp>
@@ -128,6 +130,29 @@ TEST_CASE("Preset::load: every value, the last ones too") {
   any->decode(ids, mine);
   tokenizer.decode(ids, theirs);
   CHECK(mine == theirs);
+}
+
+TEST_CASE("AnyTokenizer: views of other sizes, NaN and foreign ids are refused") {
+  const Preset preset = tessera::preset<presets::odd_latent>("odd_latent");
+  const auto any = preset.load(golden("odd_latent"));
+  std::vector<float> images(static_cast<std::size_t>(2 * preset.config.image_values()), 0.25F), again(images.size());
+  std::vector<Token> ids(static_cast<std::size_t>(2 * preset.config.tokens()));
+  any->reconstruct(images, again);
+  const auto refuses = [](auto&& call, const std::string& part) { CHECK(contains(error_line(call), part)); };
+  refuses([&] { any->reconstruct(images, View<float>(again).first(again.size() - 1)); },
+          "AnyTokenizer::reconstruct: found " + std::to_string(again.size() - 1) + " values of the result, expected");
+  refuses(
+      [&] {
+        any->reconstruct(View<float>(images).first(again.size() - 1), View<float>(again).first(again.size() - 1));
+      },
+      "Tokenizer::encode: found " + std::to_string(again.size() - 1) + " values of images, expected a multiple of");
+  refuses([&] { any->encode(images, View<Token>(ids).first(1)); }, "Tokenizer::encode: found 1 ids, expected");
+  refuses([&] { any->decode(View<const Token>(ids).first(1), again); }, "Tokenizer::decode: found 1 ids, expected a");
+  ids.back() = preset.config.codebook_size;
+  refuses([&] { any->decode(ids, again); }, "Tokenizer::decode: found token ");
+  images.back() = std::numeric_limits<float>::quiet_NaN();
+  refuses([&] { any->encode(images, ids); }, "Tokenizer::encode: found NaN in image 1, expected finite numbers");
+  refuses([&] { any->reconstruct(images, again); }, "Tokenizer::encode: found NaN in image 1");
 }
 
 TEST_CASE("AnyTrainer: the image that a saved model carries has the tokens of the checker's backend") {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include <tessera/presets.hpp>
@@ -199,6 +200,128 @@ TEST_CASE("weights of another number and batches of no image are refused") {
   const std::vector<float> weights(5);
   CHECK(tessera_test::contains(tessera_test::error_line([&] { (void)T(View<const float>(weights)); }), "5 parameters"));
   CHECK(tessera_test::contains(tessera_test::error_line([&] { (void)T::random(1, 0); }), "batch 0"));
+}
+
+TEST_CASE("views of other sizes are refused before anything is read or written") {
+  using T = Tokenizer<presets::tiny_patch, Tested>;
+  T tokenizer = T::random(5, 2);
+  constexpr std::size_t images = 3;
+  const auto sized = [&](Index values) { return std::vector<float>(images * static_cast<std::size_t>(values), 0.5F); };
+  std::vector<float> in = sized(T::image_values), latents = sized(T::latent_values), margins = sized(T::tokens),
+                     out = sized(T::image_values), none;
+  std::vector<Token> ids(margins.size());
+  tokenizer.encode(in, ids, margins);
+  tokenizer.latents(in, latents);
+  tokenizer.decode(ids, out);
+
+  const auto shorter = [](auto& values) { return std::span(values).first(values.size() - 1); };
+  const auto longer = [](auto values) {
+    values.push_back({});
+    return values;
+  };
+  auto more = longer(in), more_out = longer(out);
+  auto more_ids = longer(ids);
+  const auto refuses = [](auto&& call, const std::string& line) { CHECK(tessera_test::error_line(call) == line); };
+  const std::string whole = ", expected a multiple of 3072, those of one image";
+  refuses([&] { tokenizer.encode(shorter(in), ids); }, "Tokenizer::encode: found 9215 values of images" + whole);
+  refuses([&] { tokenizer.encode(more, ids); }, "Tokenizer::encode: found 9217 values of images" + whole);
+  refuses([&] { tokenizer.encode(in, shorter(ids)); }, "Tokenizer::encode: found 47 ids, expected 48");
+  refuses([&] { tokenizer.encode(in, more_ids); }, "Tokenizer::encode: found 49 ids, expected 48");
+  refuses([&] { tokenizer.encode(in, ids, shorter(margins)); }, "Tokenizer::encode: found 47 margins, expected 48");
+  refuses([&] { tokenizer.encode(none, ids); }, "Tokenizer::encode: found 48 ids, expected 0");
+  refuses([&] { tokenizer.latents(shorter(in), latents); }, "Tokenizer::latents: found 9215 values of images" + whole);
+  refuses([&] { tokenizer.latents(in, shorter(latents)); },
+          "Tokenizer::latents: found " + std::to_string(latents.size() - 1) + " values of latents, expected " +
+              std::to_string(latents.size()));
+  refuses([&] { tokenizer.decode(shorter(ids), out); },
+          "Tokenizer::decode: found 47 ids, expected a multiple of 16, those of one image");
+  refuses([&] { tokenizer.decode(ids, shorter(out)); },
+          "Tokenizer::decode: found 9215 values of images, expected 9216");
+  refuses([&] { tokenizer.decode(ids, more_out); }, "Tokenizer::decode: found 9217 values of images, expected 9216");
+  ids[17] = -1;
+  refuses([&] { tokenizer.decode(ids, out); }, "Tokenizer::decode: found token -1, expected ids from 0 to 47");
+  ids[17] = 48;
+  refuses([&] { tokenizer.decode(ids, out); }, "Tokenizer::decode: found token 48, expected ids from 0 to 47");
+}
+
+TEST_CASE("views of continuous tokens, noise and text of other sizes are refused") {
+  using T = Tokenizer<presets::tiny_tatitok_vae, Tested>;
+  T tokenizer = T::random(5, 2);
+  const auto sized = [&](Index values) { return std::vector<float>(static_cast<std::size_t>(3 * values), 0.5F); };
+  std::vector<float> in = sized(T::image_values), latents = sized(T::latent_values),
+                     parameters = sized(T::posterior_values), out = sized(T::image_values), noise = latents,
+                     text = sized(T::text_values);
+  tokenizer.encode(in, latents, noise);
+  tokenizer.decode(latents, out, text);
+  const auto shorter = [](std::vector<float>& values) { return View<float>(values).first(values.size() - 1); };
+  const auto refuses = [](auto&& call, const std::string& part) {
+    const std::string line = tessera_test::error_line(call);
+    CAPTURE(line);
+    CHECK(tessera_test::contains(line, part));
+  };
+  refuses([&] { tokenizer.encode(in, shorter(latents)); }, "Tokenizer::encode: found 215 values of latents");
+  refuses([&] { tokenizer.encode(in, latents, shorter(noise)); }, "Tokenizer::encode: found 215 values of noise");
+  refuses([&] { tokenizer.encode(shorter(in), latents); }, "values of images, expected a multiple of 3072");
+  refuses([&] { tokenizer.posterior(in, shorter(parameters)); }, "Tokenizer::posterior: found 431 parameters");
+  refuses([&] { tokenizer.decode(shorter(latents), out, text); }, "found 215 values of latents, expected a multiple");
+  refuses([&] { tokenizer.decode(latents, shorter(out), text); }, "Tokenizer::decode: found 9215 values of images");
+  refuses([&] { tokenizer.decode(latents, out, shorter(text)); }, "values of text, expected 420");
+}
+
+TEST_CASE("NaN and infinity are refused, in images, latents, noise, texts and weights") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  using tessera_test::error_line;
+  using T = Tokenizer<presets::tiny_patch, Tested>;
+  using Continuous = Tokenizer<presets::tiny_tatitok_vae, Tested>;
+  T tokenizer = T::random(5, 2);
+  Continuous continuous = Continuous::random(5, 2);
+  std::vector<float> in = random_images<T>(3, 6), out = in;
+  std::vector<float> latents(static_cast<std::size_t>(3 * Continuous::latent_values), 0.5F),
+      noise = latents, parameters(2 * latents.size()), codes(static_cast<std::size_t>(3 * T::latent_values)),
+      text(static_cast<std::size_t>(3 * Continuous::text_values), 0.5F);
+  std::vector<Token> ids(48, -7);
+  for (const float wrong : {nan, infinity, -infinity}) {
+    const std::string found = std::isnan(wrong) ? "found NaN in " : "found infinity in ";
+    const auto refused = [&](const std::string& function, const std::string& where, auto&& call) {
+      CHECK(error_line(call) == "Tokenizer::" + function + ": " + found + where + ", expected finite numbers");
+    };
+    in[2 * 3072 + 1] = wrong;  // beyond the first pass
+    refused("encode", "image 2", [&] { tokenizer.encode(in, ids); });
+    CHECK(std::ranges::all_of(ids, [](Token id) { return id == -7; }));
+    refused("latents", "image 2", [&] { tokenizer.latents(in, codes); });
+    refused("posterior", "image 2", [&] { continuous.posterior(in, parameters); });
+    refused("encode", "image 2", [&] { continuous.encode(in, latents); });
+    const auto batch = xt::adapt(in, std::array<std::size_t, 4>{3, 3, 32, 32});
+    refused("encode", "image 2", [&] { (void)tokenizer.encode(batch); });
+    refused("encode", "image 2", [&] { (void)continuous.encode(batch * 2.0); });
+    refused("encode", "image 0", [&] { (void)tokenizer.encode(xt::view(batch, 2)); });
+    refused("encode", "image 2", [&] { (void)tokenizer.reconstruct(batch); });
+    in[2 * 3072 + 1] = 0;
+
+    noise[72] = wrong;
+    refused("encode", "the noise of image 1", [&] { continuous.encode(in, latents, noise); });
+    noise[72] = 0;
+    latents[71] = wrong;
+    refused("decode", "the latents of image 0", [&] { continuous.decode(latents, out, text); });
+    latents[71] = 0;
+    text[419] = wrong;
+    refused("decode", "the text of image 2", [&] { continuous.decode(latents, out, text); });
+    text[419] = 0;
+
+    AlignedBuffer<float> weights(ParameterTable<presets::tiny_patch>::size);
+    initialize(ParameterTable<presets::tiny_patch>::parameters(), weights.view(), 1);
+    for (const Parameter& p : ParameterTable<presets::tiny_patch>::parameters()) {
+      float& last = slice(weights.view(), p).back();
+      const float before = std::exchange(last, wrong);
+      CHECK(tessera_test::contains(error_line([&] { (void)T(std::as_const(weights).view()); }),
+                                   "'" + p.name + "': " + found.substr(0, found.size() - 3) + "at element"));
+      last = before;
+    }
+  }
+  tokenizer.encode(in, ids);
+  CHECK(std::ranges::all_of(ids, [](Token id) { return id >= 0; }));
+  const xt::xtensor<double, 3> too_large = 1e300 * xt::ones<double>(std::array<std::size_t, 3>{3, 32, 32});
+  CHECK(tessera_test::contains(error_line([&] { (void)tokenizer.encode(too_large); }), "found infinity in image 0"));
 }
 
 TEST_CASE("a saved model loads without being told its Config, and refuses another") {

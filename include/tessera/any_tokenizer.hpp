@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,7 +25,8 @@ class AnyTrainer;
 struct TrainOptions;
 
 /// Tokenizer<config> behind virtual functions, on views of the caller's memory; every size stands in config(). What
-/// models of the other Config::quantize_mode have throws Error(bad_argument), and so does a text of a wrong size.
+/// models of the other Config::quantize_mode have throws Error(bad_argument), and so does what Tokenizer refuses: views
+/// of other sizes, ids outside the codebook, NaN and infinity.
 class AnyTokenizer {
  public:
   virtual ~AnyTokenizer() = default;
@@ -48,7 +50,8 @@ class AnyTokenizer {
   /// Encodes and decodes, whatever the tokens are: images [B, C, H, W] -> again [B, C, H, W].
   void reconstruct(View<const float> images, View<float> again, View<const float> text = {}) {
     const Config& c = config();
-    const Index tokens = static_cast<Index>(images.size()) / c.image_values() * c.tokens();
+    check_count("AnyTokenizer::reconstruct", "values of the result", again.size(), std::ssize(images));
+    const Index tokens = std::ssize(images) / c.image_values() * c.tokens();
     std::vector<Token> ids(static_cast<std::size_t>(c.has_codes() ? tokens : 0));
     std::vector<float> latents(static_cast<std::size_t>(c.has_codes() ? 0 : tokens * c.code_dim));
     encode_either(images, ids, latents);

@@ -6,12 +6,14 @@
 #include <array>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include <tessera/backend/cpu/cpu.hpp>
 #include <tessera/core/error.hpp>
+#include <tessera/core/finite.hpp>
 #include <tessera/core/xtensor.hpp>
 #include <tessera/io/model_file.hpp>
 #include <tessera/model.hpp>
@@ -21,8 +23,9 @@
 namespace tessera {
 
 /// Encodes and decodes. After construction neither allocates memory, locks, nor throws, apart from the results that are
-/// returned as xtensor arrays and from a text of a wrong size. One tokenizer serves one thread at a time: it owns its
-/// work memory. (On Linux the system hands that out where it is first used: who only encodes pays nothing for
+/// returned as xtensor arrays and from arguments that are refused: of other sizes, ids outside the codebook, NaN and
+/// infinity. These are checked before anything is computed or written. One tokenizer serves one thread at a time: it
+/// owns its work memory. (On Linux the system hands that out where it is first used: who only encodes pays nothing for
 /// decode's.) A backend on a GPU may throw and allocate all the same: backend/thrust/cuda.hpp.
 template <Config config, Backend B = cpu>
 class Tokenizer {
@@ -47,12 +50,12 @@ class Tokenizer {
   static constexpr Index default_batch = std::max<Index>(1, 256 / config.sequence());
 
   /// parameters: ParameterTable<config>::size values in its order. batch: images that one pass computes, at least 1;
-  /// longer arguments run in passes. Throws Error(bad_argument) for other sizes.
+  /// longer arguments run in passes. Throws Error(bad_argument) for other sizes, NaN and infinity.
   explicit Tokenizer(View<const float> parameters, Index batch = default_batch)
       : Tokenizer(table_source(parameters), batch) {}
 
   /// Takes every parameter from `source`, each once and in order, so that nobody needs memory for all of them beside
-  /// the tokenizer's.
+  /// the tokenizer's. Throws Error(bad_argument) as above.
   explicit Tokenizer(const ParameterSource& source, Index batch = default_batch)
       : batch_((check_batch(batch), batch)),
         weights_(tensors_, Table::parameters(), source),
@@ -87,7 +90,7 @@ class Tokenizer {
   }
 
   /// Writes the weights and the Config, so that the file loads without being told which, and an image with its tokens.
-  /// Throws Error: file_access.
+  /// Throws Error: file_access, or bad_argument where a weight is infinite in the backend's format.
   void save(const std::filesystem::path& path) {
     AlignedBuffer<float> parameters(Table::size);
     ForwardWeights<B>::copy(tensors_, Table::parameters(), parameters.view());
@@ -113,14 +116,18 @@ class Tokenizer {
     return bytes_of_work(batch, decode_values(batch));
   }
 
-  // --- Views of the caller's memory. Sizes are whole numbers of images. ---
+  // --- Views of the caller's memory. Throw Error(bad_argument) where a view has another size than its shape for the
+  // images of the first argument, a number is NaN or infinite, or an id is outside the codebook. ---
 
   /// images [B, C, H, W] in the model's range -> ids [B, T]. margins ([B, T], or empty): the squared distance of the
   /// second-nearest code minus that of the nearest; a small one says that another float could choose otherwise.
   void encode(View<const float> images, View<Token> ids, View<float> margins = {}) {
     static_assert(config.has_codes(),
                   "Tokenizer::encode: this model's tokens are continuous; give a View<float> of [B, T, code_dim].");
-    for_each_pass(images, image_values, [&](Index done, Index count) {
+    const Index all = check_images("Tokenizer::encode", images);
+    check_count("Tokenizer::encode", "ids", ids.size(), all * tokens);
+    if (!margins.empty()) check_count("Tokenizer::encode", "margins", margins.size(), all * tokens);
+    for_each_pass(all, [&](Index done, Index count) {
       upload(images, image_values, done, count, encode_.image);
       replay_.run(key(margins.empty() ? Pass::ids : Pass::margins, count), [&] {
         encode_latents(count);
@@ -137,7 +144,10 @@ class Tokenizer {
   void encode(View<const float> images, View<float> latents, View<const float> noise = {}) {
     static_assert(!config.has_codes(),
                   "Tokenizer::encode: this model's tokens are ids; give a View<Token>, or call latents().");
-    for_each_pass(images, image_values, [&](Index done, Index count) {
+    const Index all = check_images("Tokenizer::encode", images);
+    check_count("Tokenizer::encode", "values of latents", latents.size(), all * latent_values);
+    if (!noise.empty()) check_part("Tokenizer::encode", "noise", noise, all, latent_values);
+    for_each_pass(all, [&](Index done, Index count) {
       upload(images, image_values, done, count, encode_.image);
       if (!noise.empty()) upload(noise, latent_values, done, count, encode_.noise);
       replay_.run(key(noise.empty() ? Pass::means : Pass::draws, count), [&] {
@@ -153,24 +163,25 @@ class Tokenizer {
   /// images [B, C, H, W] -> latents [B, T, code_dim] before quantization (cosine: before normalization).
   void latents(View<const float> images, View<float> latents) {
     static_assert(config.has_codes(), "Tokenizer::latents: this model's tokens are continuous; call encode().");
-    encode_to(images, latent_values, latents);
+    encode_to("Tokenizer::latents", images, "values of latents", latent_values, latents);
   }
 
   /// images [B, C, H, W] -> parameters [B, T, 2 code_dim] of the Gaussians that encode() draws from: the means of a
   /// token, then the logarithms of its variances, which drawing clamps to [-30, 20].
   void posterior(View<const float> images, View<float> parameters) {
     static_assert(!config.has_codes(), "Tokenizer::posterior: this model's tokens are ids; call latents().");
-    encode_to(images, posterior_values, parameters);
+    encode_to("Tokenizer::posterior", images, "parameters", posterior_values, parameters);
   }
 
   /// ids [B, T], each in [0, codebook_size) -> images [B, C, H, W], not clamped to the model's range. text: the
-  /// embeddings [B, length, width] that a text-aware decoder sees. Throws Error(bad_argument) for another text.
+  /// embeddings [B, length, width] that a text-aware decoder sees.
   void decode(View<const Token> ids, View<float> images, View<const float> text = {}) {
     static_assert(config.has_codes(),
                   "Tokenizer::decode: this model's tokens are continuous; give a View<const float>, not ids.");
-    check_count("Tokenizer::decode", "values of text", text.size(),
-                static_cast<Index>(ids.size()) / tokens * text_values);
-    for_each_pass(ids, tokens, [&](Index done, Index count) {
+    const Index all = count_images("Tokenizer::decode", "ids", ids.size(), tokens);
+    check_ids(ids);
+    check_decode(all, text, images);
+    for_each_pass(all, [&](Index done, Index count) {
       upload(ids, tokens, done, count, ids_.view());
       if constexpr (config.has_text()) upload(text, text_values, done, count, decode_.text);
       replay_.run(key(Pass::decode, count), [&] {
@@ -186,9 +197,10 @@ class Tokenizer {
   void decode(View<const float> latents, View<float> images, View<const float> text = {}) {
     static_assert(!config.has_codes(),
                   "Tokenizer::decode: this model's tokens are ids; give a View<const Token>, not latents.");
-    check_count("Tokenizer::decode", "values of text", text.size(),
-                static_cast<Index>(latents.size()) / latent_values * text_values);
-    for_each_pass(latents, latent_values, [&](Index done, Index count) {
+    const Index all = count_images("Tokenizer::decode", "values of latents", latents.size(), latent_values);
+    check_finite_images("Tokenizer::decode", "the latents of ", latents, latent_values);
+    check_decode(all, text, images);
+    for_each_pass(all, [&](Index done, Index count) {
       upload(latents, latent_values, done, count, decode_.bottleneck.z);
       if constexpr (config.has_text()) upload(text, text_values, done, count, decode_.text);
       replay_.run(key(Pass::decode, count), [&] { decode_vectors(count, View<const S>(decode_.bottleneck.z)); });
@@ -197,10 +209,10 @@ class Tokenizer {
   }
 
   // --- xtensor expressions, of one image or with one dimension more of a batch. Errors: mismatch when the shape is not
-  // the model's, bad_argument for ids outside the codebook and for another text or noise. ---
+  // the model's, bad_argument as above. ---
 
-  /// image: any expression [C, H, W] -> Tokens, or a tensor [T, code_dim] where they are continuous;
-  /// [B, C, H, W] -> a tensor [B, T] or [B, T, code_dim].
+  /// image: any expression of floating-point numbers [C, H, W] -> Tokens, or a tensor [T, code_dim] where they are
+  /// continuous; [B, C, H, W] -> a tensor [B, T] or [B, T, code_dim].
   template <class Expression>
   auto encode(const xt::xexpression<Expression>& images) {
     const auto values = checked_images(images);
@@ -223,14 +235,12 @@ class Tokenizer {
               const xt::xtensor<float, (rank_of<Expression> == 4 ? 3 : 2)>& noise) {
     static_assert(!config.has_codes(), "Tokenizer::encode: this model's tokens are ids; no noise draws them.");
     const auto values = checked_images(images);
-    check_count("Tokenizer::encode", "values of noise", noise.size(),
-                static_cast<Index>(values.size()) / image_values * latent_values);
+    check_part("Tokenizer::encode", "noise", view_of(noise), std::ssize(values) / image_values, latent_values);
     return encode_continuous(values, view_of(noise));
   }
 
   /// Tokens -> image [C, H, W], not clamped; text [length, width] where the decoder sees one.
   Image decode(const Tokens& ids, const xt::xtensor<float, 2>& text = {}) {
-    check_ids(ids);
     Image image(image_shape);
     decode(View<const Token>(ids), View<float>(image.data(), image.size()), view_of(text));
     return image;
@@ -250,7 +260,6 @@ class Tokenizer {
     const xt::xtensor<Value, rank> values = codes.derived_cast();
     check_shape("Tokenizer::decode", "tokens", values.shape(), token_shape,
                 config.has_codes() ? "(tokens)" : "(tokens, code_dim)");
-    if constexpr (config.has_codes()) check_ids(view_of(values));
     auto images = new_tensor<float, rank + 3 - token_rank>(values.shape()[0], image_shape);
     decode(view_of(values), View<float>(images.data(), images.size()), view_of(text));
     return images;
@@ -344,9 +353,11 @@ class Tokenizer {
   enum class Pass { ids, margins, means, draws, latents, decode };
   [[nodiscard]] Index key(Pass pass, Index count) const { return static_cast<Index>(pass) * (batch_ + 1) + count; }
 
-  /// images [B, C, H, W] -> latents, `values` an image, as the encoder puts them out.
-  void encode_to(View<const float> images, Index values, View<float> latents) {
-    for_each_pass(images, image_values, [&](Index done, Index count) {
+  /// images [B, C, H, W] -> latents, `values` an image, as the encoder puts them out; what: their name in errors.
+  void encode_to(const char* function, View<const float> images, const char* what, Index values, View<float> latents) {
+    const Index all = check_images(function, images);
+    check_count(function, what, latents.size(), all * values);
+    for_each_pass(all, [&](Index done, Index count) {
       upload(images, image_values, done, count, encode_.image);
       replay_.run(key(Pass::latents, count), [&] { encode_latents(count); });
       download(View<const S>(encode_.latents), values, done, count, latents);
@@ -365,10 +376,9 @@ class Tokenizer {
                                       decode_.image);
   }
 
-  /// Calls pass(images done, images of this pass) until the whole argument, `values` an image, is done.
-  template <class T, class F>
-  void for_each_pass(View<T> argument, Index values, F&& pass) {
-    const Index images = static_cast<Index>(argument.size()) / values;
+  /// Calls pass(images done, images of this pass) until all images are done.
+  template <class F>
+  void for_each_pass(Index images, F&& pass) {
     try {
       for (Index done = 0; done < images; done += batch_) pass(done, std::min(batch_, images - done));
       transfers_.wait();
@@ -397,6 +407,9 @@ class Tokenizer {
   static auto checked_images(const xt::xexpression<Expression>& images) {
     constexpr std::size_t rank = rank_of<Expression>;
     static_assert(rank == 3 || rank == 4, "Tokenizer::encode takes [C, H, W] or [B, C, H, W] with a static rank.");
+    static_assert(!std::is_integral_v<typename std::decay_t<Expression>::value_type>,
+                  "Tokenizer::encode takes floating-point numbers in the model's range; 8-bit pixels become these by "
+                  "to_model_range() (data/model_pixels.hpp).");
     xt::xtensor<float, rank> values = images.derived_cast();
     check_shape("Tokenizer::encode", "an image", values.shape(), image_shape, "(channels, height, width)");
     return values;
@@ -425,6 +438,35 @@ class Tokenizer {
     return [parameters](const Parameter& p) { return slice(parameters, p); };
   }
 
+  // What views must hold. Messages are made only where they are thrown: nothing is allocated before.
+
+  /// The images in a view of `values` an image.
+  static Index count_images(const char* function, const char* what, std::size_t found, Index values) {
+    if (found % size_of(values) != 0) {
+      throw Error(ErrorCode::bad_argument, function, std::to_string(found) + " " + what,
+                  "a multiple of " + std::to_string(values) + ", those of one image");
+    }
+    return static_cast<Index>(found) / values;
+  }
+  static Index check_images(const char* function, View<const float> images) {
+    const Index all = count_images(function, "values of images", images.size(), image_values);
+    check_finite_images(function, "", images, image_values);
+    return all;
+  }
+  /// Noise or text, `values` an image.
+  static void check_part(const char* function, const char* what, View<const float> part, Index all, Index values) {
+    if (std::ssize(part) != all * values) {
+      check_count(function, std::string("values of ") + what, part.size(), all * values);
+    }
+    if (first_not_finite(part) != part.size()) {
+      check_finite_images(function, std::string("the ") + what + " of ", part, values);
+    }
+  }
+  static void check_decode(Index all, View<const float> text, View<float> images) {
+    check_part("Tokenizer::decode", "text", text, all, text_values);
+    check_count("Tokenizer::decode", "values of images", images.size(), all * image_values);
+  }
+
   static void check_batch(Index batch) {
     if (batch < 1) throw Error(ErrorCode::bad_argument, "Tokenizer", "batch " + std::to_string(batch), "at least 1");
   }
@@ -445,12 +487,10 @@ class Tokenizer {
   }
 
   static void check_ids(View<const Token> ids) {
-    for (const Token id : ids) {
-      if (id < 0 || id >= config.codebook_size) {
-        throw Error(ErrorCode::bad_argument, "Tokenizer::decode", "token " + std::to_string(id),
-                    "ids from 0 to " + std::to_string(config.codebook_size - 1));
-      }
-    }
+    const auto wrong = std::ranges::find_if(ids, [](Token id) { return id < 0 || id >= config.codebook_size; });
+    if (wrong == ids.end()) return;
+    throw Error(ErrorCode::bad_argument, "Tokenizer::decode", "token " + std::to_string(*wrong),
+                "ids from 0 to " + std::to_string(config.codebook_size - 1));
   }
 
   Index batch_;
