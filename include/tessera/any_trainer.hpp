@@ -26,7 +26,8 @@ class AnyTrainer {
   /// Images that one step takes.
   [[nodiscard]] Index images_per_step() const { return options().images_per_step(); }
   /// One update from images [images_per_step(), C, H, W] in the model's range, and text [images_per_step(), length,
-  /// width] where the decoder sees one. Throws Error(bad_argument) for another number of values.
+  /// width] where the decoder sees one. Throws Error(bad_argument) for another number of values, NaN and infinity,
+  /// after which the state is that of before: Trainer::step.
   virtual StepReport step(View<const float> images, View<const float> text = {}) = 0;
   [[nodiscard]] virtual Index steps_done() const = 0;
   /// Which codes were chosen since the last revival, or in all steps where there is none.
@@ -35,7 +36,7 @@ class AnyTrainer {
   /// The weights now, and their moving average (empty where none is kept), in the order of parameters().
   [[nodiscard]] virtual AlignedBuffer<float> weights() const = 0;
   [[nodiscard]] virtual AlignedBuffer<float> averaged_weights() const = 0;
-  /// Starts from these weights, in the order of parameters().
+  /// Starts from these weights, in the order of parameters(). Throws Error(bad_argument) for NaN and infinity.
   virtual void set_weights(View<const float> weights) = 0;
   /// A copy of all that the following steps depend on, and the way back to it.
   [[nodiscard]] virtual TrainerState state() const = 0;
@@ -57,7 +58,7 @@ class AnyTrainer {
   /// Write model files that load without being told their Config, with an image and its tokens: for a moment that needs
   /// the memory of a tokenizer. The tokens are those of this trainer's backend, or of `checker`, a preset of the same
   /// Config: who trains on a GPU may want the processor's. Throw Error(file_access), or bad_argument where there is no
-  /// average.
+  /// average or a weight is NaN or infinite.
   void save_weights(const std::filesystem::path& path, const Preset* checker = nullptr) const {
     save(path, weights(), checker);
   }
@@ -65,7 +66,8 @@ class AnyTrainer {
     require_average(options(), path.string());
     save(path, averaged_weights(), checker);
   }
-  /// Writes everything that resume() needs, atomically. Throws Error(file_access).
+  /// Writes everything that resume() needs, atomically. Throws Error: file_access, or bad_argument for NaN and
+  /// infinity.
   void save_checkpoint(const std::filesystem::path& path) const {
     tessera::save_checkpoint(path, config(), options(), parameters(), state());
   }

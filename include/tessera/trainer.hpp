@@ -1,13 +1,16 @@
 // Trainer: steps of AdamW on the training loss, and checkpoints from which a run goes on with the same bits.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <tessera/backend/cpu/cpu.hpp>
+#include <tessera/core/finite.hpp>
 #include <tessera/io/checkpoint.hpp>
 #include <tessera/io/model_file.hpp>
 #include <tessera/model.hpp>
@@ -68,12 +71,18 @@ class Trainer {
   [[nodiscard]] const TrainOptions& options() const { return options_; }
 
   /// One update from images [images_per_step(), C, H, W] in the model's range, and text [images_per_step(), length,
-  /// width], embeddings, where the decoder sees one. Throws Error(bad_argument) for another number of values.
+  /// width], embeddings, where the decoder sees one. Throws Error(bad_argument) for another number of values, and,
+  /// naming the step, where an image, a text, a latent, a loss or the gradient is NaN or infinite, or so large that the
+  /// update could be. The state() is then that of before, and another step may follow. An error from within an update
+  /// (out of memory, or a device's) leaves the trainer without a state until restore(): nothing half done can be saved.
   StepReport step(View<const float> images, View<const float> text = {}) {
     check_count("Trainer::step", "values", images.size(), images_per_step() * config.image_values());
     check_count("Trainer::step", "values of text", text.size(), images_per_step() * config.text_values());
-    ++step_;
-    const PassOptions pass_options = this->pass_options();
+    require_state();
+    const Index step = step_ + 1;
+    check_finite_images(step_name(step), "", images, config.image_values());
+    check_finite_images(step_name(step), "the text of ", text, std::max<Index>(1, config.text_values()));
+    const PassOptions pass_options = this->pass_options(step);
     B::fill(W{}, gradients_.view());
     z_.clear();
     ids_.clear();
@@ -83,30 +92,41 @@ class Trainer {
         const Index values = static_cast<Index>(all.size()) / options_.accumulate;
         return slice(all, i * values, values);
       };
-      const Losses<double> losses = run_pass(of_pass(images), of_pass(text), i, pass_options);
+      const Losses<double> losses = run_pass(of_pass(images), of_pass(text), step, i, pass_options);
       sum.reconstruction += losses.reconstruction;
       sum.codebook += losses.codebook;
       sum.commitment += losses.commitment;
       sum.kl += losses.kl;
     }
     const double passes = static_cast<double>(options_.accumulate);
-    StepReport report{step_,
+    StepReport report{step,
                       sum.total() / passes,
                       sum.reconstruction / passes,
                       sum.codebook / passes,
                       sum.commitment / passes,
                       sum.kl / passes,
-                      gradient_norm(),
-                      options_.schedule.at(step_)};
+                      norm(gradients_),
+                      options_.schedule.at(step)};
+    check_step(report);
+
+    whole_ = false;
     update_weights(report);
-    if constexpr (config.has_codes()) keep_up_codebook(pass_options);
+    if constexpr (config.has_codes()) keep_up_codebook(step, pass_options);
     prepare_weights();
+    step_ = step;
+    whole_ = true;
     return report;
   }
 
   /// The weights now, and their moving average (of the codebook too); in ParameterTable<config>'s order.
-  [[nodiscard]] AlignedBuffer<float> weights() const { return download(weights_.view()); }
-  [[nodiscard]] AlignedBuffer<float> averaged_weights() const { return download(average_.view()); }
+  [[nodiscard]] AlignedBuffer<float> weights() const {
+    require_state();
+    return download(weights_.view());
+  }
+  [[nodiscard]] AlignedBuffer<float> averaged_weights() const {
+    require_state();
+    return download(average_.view());
+  }
   /// The gradient of the last step, not clipped.
   [[nodiscard]] AlignedBuffer<float> gradients() const { return download(gradients_.view()); }
 
@@ -114,11 +134,12 @@ class Trainer {
   [[nodiscard]] CodebookUse codebook_use() const { return tessera::codebook_use(upkeep_.counts); }
 
   /// Write model files that load without being told their Config, with an image and its tokens: for a moment that needs
-  /// the memory of a tokenizer. Throw Error(file_access), or bad_argument where there is no average.
-  void save_weights(const std::filesystem::path& path) const { save_model(path, weights_.view()); }
+  /// the memory of a tokenizer. Throw Error(file_access), or bad_argument where there is no average or a weight is NaN
+  /// or infinite.
+  void save_weights(const std::filesystem::path& path) const { save_model(path, weights()); }
   void save_averaged_weights(const std::filesystem::path& path) const {
     require_average(options_, path.string());
-    save_model(path, average_.view());
+    save_model(path, averaged_weights());
   }
 
   /// Writes everything that `resume` needs, atomically: a killed program leaves the last checkpoint whole.
@@ -136,6 +157,7 @@ class Trainer {
 
   /// A copy of all that the following steps depend on, beside the options.
   [[nodiscard]] TrainerState state() const {
+    require_state();
     return {.step = step_,
             .weights = weights(),
             .first_moments = download(first_moments_.view()),
@@ -144,7 +166,7 @@ class Trainer {
             .codebook = upkeep_};
   }
   /// Goes back to a state() of this trainer or of one with the same options. Throws Error(bad_argument) for a state of
-  /// other sizes.
+  /// other sizes, or with a NaN or infinity.
   void restore(const TrainerState& state) {
     for (const auto* values : {&state.weights, &state.first_moments, &state.second_moments}) {
       check_count("Trainer::restore", "values", values->view().size(), Table::size);
@@ -153,6 +175,8 @@ class Trainer {
       check_count("Trainer::restore", "averaged values", state.average.view().size(), average_.size());
     }
     check_codebook_state("Trainer::restore", state.codebook, upkeep_);
+    detail::check_finite_state("Trainer::restore", Table::parameters(), state, ErrorCode::bad_argument);
+    whole_ = false;
     B::upload(state.weights.view(), weights_.view());
     B::upload(state.first_moments.view(), first_moments_.view());
     B::upload(state.second_moments.view(), second_moments_.view());
@@ -160,12 +184,16 @@ class Trainer {
     static_cast<CodebookState&>(upkeep_) = state.codebook;
     prepare_weights();
     step_ = state.step;
+    whole_ = true;
   }
 
   /// Starts from these weights, in ParameterTable<config>'s order. Throws Error(bad_argument) for another number of
-  /// them.
+  /// them, or a NaN or infinity.
   void set_weights(View<const float> values) {
     check_count("Trainer::set_weights", "values", values.size(), Table::size);
+    for (const Parameter& p : Table::parameters()) {
+      check_finite("Trainer::set_weights", p.name, slice(values, p), ErrorCode::bad_argument);
+    }
     B::upload(values, weights_.view());
     if (average_.size() > 0) B::upload(values, average_.view());
     prepare_weights();
@@ -186,71 +214,98 @@ class Trainer {
     PackedWeights<B>::pack(tensors_);
   }
 
-  [[nodiscard]] PassOptions pass_options() const {
+  [[nodiscard]] PassOptions pass_options(Index step) const {
     return {.reconstruction = options_.reconstruction,
-            .quantize = step_ > options_.codebook.unquantized_steps,
+            .quantize = step > options_.codebook.unquantized_steps,
             .codebook_weight = options_.codebook.ema_decay > 0 ? 0.0 : 1.0,
             .kl_weight = options_.kl_weight};
   }
 
-  Losses<double> run_pass(View<const float> images, View<const float> text, Index pass,
+  Losses<double> run_pass(View<const float> images, View<const float> text, Index step, Index pass,
                           const PassOptions& pass_options) {
     B::upload(images, target_.view());
     B::upload(text, text_.view());
-    if (options_.input_noise > 0) upload_noisy(images, pass);
-    if constexpr (!config.has_codes()) upload_noise(pass);
+    if (options_.input_noise > 0) upload_noisy(images, step, pass);
+    if constexpr (!config.has_codes()) upload_noise(step, pass);
     const View<const S> input = options_.input_noise > 0 ? input_.view() : target_.view();
     const TrainingBatch<S> batch{input, target_.view(), text_.view(), noise_.view()};
     const auto losses = pass_.forward(tensors_, batch, pass_options);
     pass_.backward(tensors_, batch, pass_options, 1.0 / static_cast<double>(options_.accumulate), gradient_tensors_);
-    if constexpr (config.has_codes()) observe(pass_options.quantize);
+    if constexpr (config.has_codes()) collect(pass_options.quantize);
     return {static_cast<double>(losses.reconstruction), static_cast<double>(losses.codebook),
             static_cast<double>(losses.commitment), static_cast<double>(losses.kl)};
   }
 
-  /// Numbers for one pass of this step.
-  [[nodiscard]] Random random(std::uint64_t stream, Index pass) const {
-    return Random(options_.seed, stream, static_cast<std::uint64_t>(step_ * options_.accumulate + pass));
+  /// Numbers for one pass of a step.
+  [[nodiscard]] Random random(std::uint64_t stream, Index step, Index pass) const {
+    return Random(options_.seed, stream, static_cast<std::uint64_t>(step * options_.accumulate + pass));
   }
 
-  void upload_noisy(View<const float> images, Index pass) {
-    Random random = this->random(noise_stream, pass);
+  void upload_noisy(View<const float> images, Index step, Index pass) {
+    Random random = this->random(noise_stream, step, pass);
     std::vector<float> noisy(images.begin(), images.end());
     for (float& x : noisy) x += static_cast<float>(options_.input_noise * random.normal());
     B::upload(noisy, input_.view());
   }
 
   /// What the posterior's latents are drawn with.
-  void upload_noise(Index pass) {
-    Random random = this->random(posterior_stream, pass);
+  void upload_noise(Index step, Index pass) {
+    Random random = this->random(posterior_stream, step, pass);
     std::vector<float> noise(noise_.view().size());
     for (float& x : noise) x = static_cast<float>(random.normal());
     B::upload(noise, noise_.view());
   }
 
-  /// Notes the pass's latents and ids for the codebook's upkeep.
-  void observe(bool quantized) {
+  /// The pass's latents and ids, for the codebook's upkeep.
+  void collect(bool quantized) {
     const std::size_t z_begin = z_.size(), ids_begin = ids_.size();
     z_.resize(z_begin + pass_.z().size());
-    const View<float> z = View<float>(z_).subspan(z_begin);
-    B::download(pass_.z(), z);
-    if (quantized) {
-      ids_.resize(ids_begin + pass_.ids().size());
-      B::download_tokens(pass_.ids(), View<Token>(ids_).subspan(ids_begin));
-    }
-    upkeep_.observe(z, View<const Token>(ids_).subspan(ids_begin));
+    B::download(pass_.z(), View<float>(z_).subspan(z_begin));
+    if (!quantized) return;
+    ids_.resize(ids_begin + pass_.ids().size());
+    B::download_tokens(pass_.ids(), View<Token>(ids_).subspan(ids_begin));
   }
 
-  [[nodiscard]] double gradient_norm() const {
-    return std::sqrt(static_cast<double>(B::sum_of_squares(gradients_.view())));
+  [[nodiscard]] static double norm(const typename B::template Buffer<W>& values) {
+    return std::sqrt(static_cast<double>(B::sum_of_squares(values.view())));
+  }
+
+  /// What the gradient is multiplied by, as in torch.nn.utils.clip_grad_norm_.
+  [[nodiscard]] double clipping(double grad_norm) const {
+    return options_.clip > 0 ? std::min(1.0, options_.clip / (grad_norm + 1e-6)) : 1.0;
+  }
+
+  static std::string step_name(Index step) { return "step " + std::to_string(step); }
+
+  /// Throws Error(bad_argument) where what a step computed is not finite, or the update that follows could give what is
+  /// not: then nothing has changed yet.
+  void check_step(const StepReport& report) const {
+    const auto require = [&](double found, double below, const char* what) {
+      if (found < below) return;
+      const std::string expected = std::isfinite(found) ? "below " + detail::number_text(below) : "finite numbers";
+      throw Error(
+          ErrorCode::bad_argument, step_name(report.step),
+          std::string(what) + " " + (std::isfinite(found) ? detail::number_text(found) : not_finite_text(found)),
+          expected + " (a lower learning rate, or clipping)");
+    };
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    require(report.loss, infinity, "a loss of");
+    require(report.grad_norm, infinity, "a gradient of norm");
+    require(double{largest_magnitude(z_)}, largest_latent, "a latent of");
+    // No value is larger than the norm of all: of gradients and moments g, m and v it bounds g, and |p| and |m| here.
+    const double gradient = clipping(report.grad_norm) * report.grad_norm;
+    require(gradient, largest_gradient, "a gradient of norm");
+    const double moment = options_.beta1 * norm(first_moments_) + (1 - options_.beta1) * gradient;
+    const double correction = 1 - std::pow(options_.beta1, static_cast<double>(report.step));
+    const double move = moment / options_.eps * std::max(1.0, report.learning_rate / correction);
+    require(norm(weights_) + move, largest_weight, "an update that could lead to weights of");
   }
 
   void update_weights(const StepReport& report) {
     // Early averages forget their start faster, as in the published code's EMAModel.
-    const double n = static_cast<double>(step_ - 1);
-    const double decay = step_ == 1 ? 0.0 : std::min((1.0 + n) / (10.0 + n), options_.ema_decay);
-    // As torch.nn.utils.clip_grad_norm_.
-    const double scale = options_.clip > 0 ? std::min(1.0, options_.clip / (report.grad_norm + 1e-6)) : 1.0;
+    const double n = static_cast<double>(report.step - 1);
+    const double decay = report.step == 1 ? 0.0 : std::min((1.0 + n) / (10.0 + n), options_.ema_decay);
+    const double scale = clipping(report.grad_norm);
     for (const Parameter& p : Table::parameters()) {
       if (options_.decoder_only && !M::decodes(p.name)) continue;
       const AdamWStep adamw{.learning_rate = report.learning_rate,
@@ -259,17 +314,18 @@ class Trainer {
                             .eps = options_.eps,
                             .weight_decay = p.decays ? options_.weight_decay : 0.0,
                             .gradient_scale = scale,
-                            .step = step_};
+                            .step = report.step};
       const auto part = [&](auto& buffer) { return slice(buffer.view(), p); };
       B::adamw(adamw, part(gradients_), part(weights_), part(first_moments_), part(second_moments_));
       if (average_.size() > 0) B::moving_average(decay, part(weights_), part(average_));
     }
   }
 
-  void keep_up_codebook(const PassOptions& pass_options) {
-    if (pass_options.quantize && options_.codebook.ema_decay > 0) update_code_averages();
-    if (step_ == options_.codebook.unquantized_steps) start_codebook();
-    if (options_.codebook.revives_in(step_)) revive_codes();
+  void keep_up_codebook(Index step, const PassOptions& pass_options) {
+    upkeep_.observe(z_, ids_);
+    if (pass_options.quantize && options_.codebook.ema_decay > 0) update_code_averages(step);
+    if (step == options_.codebook.unquantized_steps) start_codebook();
+    if (options_.codebook.revives_in(step)) revive_codes(step);
   }
 
   /// Calls edit(codes on the host), and puts the result back.
@@ -291,18 +347,18 @@ class Trainer {
     average_codes(all_codes());
   }
 
-  void revive_codes() {
+  void revive_codes(Index step) {
     std::vector<Index> dead;
     edit_codes([&](View<float> codes) {
-      dead = upkeep_.revive(codes, Random(options_.seed, revive_stream, static_cast<std::uint64_t>(step_)));
+      dead = upkeep_.revive(codes, Random(options_.seed, revive_stream, static_cast<std::uint64_t>(step)));
     });
     std::ranges::fill(upkeep_.counts, 0);
     forget_moments(dead);
     average_codes(dead);
   }
 
-  void update_code_averages() {
-    if (step_ == 1) edit_codes([&](View<float> codes) { upkeep_.start_ema(codes); });
+  void update_code_averages(Index step) {
+    if (step == 1) edit_codes([&](View<float> codes) { upkeep_.start_ema(codes); });
     edit_codes([&](View<float> codes) { upkeep_.update_ema(options_.codebook.ema_decay, z_, ids_, codes); });
   }
 
@@ -342,15 +398,25 @@ class Trainer {
     return host;
   }
 
-  void save_model(const std::filesystem::path& path, View<const W> values) const {
-    const AlignedBuffer<float> host = download(values);
-    save_parameters(path, config, Table::parameters(), host.view(), Tokenizer<config, B>(host.view(), 1).self_check());
+  static void save_model(const std::filesystem::path& path, const AlignedBuffer<float>& values) {
+    save_parameters(path, config, Table::parameters(), values.view(),
+                    Tokenizer<config, B>(values.view(), 1).self_check());
+  }
+
+  void require_state() const {
+    if (whole_) return;
+    throw Error(ErrorCode::bad_argument, step_name(step_ + 1), "an update that ended halfway",
+                "restore() of an earlier state");
   }
 
   static constexpr std::uint64_t noise_stream = 1, start_stream = 2, revive_stream = 3, posterior_stream = 4;
+  // Far beyond what training gives, and far enough from float32's end, 3.4e38: a square of each (the second moment, the
+  // distance of a code), a sum of a million squared latents, and a weight times another stay finite.
+  static constexpr double largest_gradient = 1e19, largest_latent = 1e15, largest_weight = 1e37;
 
   TrainOptions options_;
-  Index step_ = 0;
+  Index step_ = 0;     // done
+  bool whole_ = true;  // false while an update is under way, and after one that failed
   typename B::template Buffer<W> weights_, gradients_, first_moments_, second_moments_, average_;
   typename B::template Buffer<S> rounded_;  // the weights in S, where that is not W
   typename M::template Tensors<const S> tensors_{};

@@ -7,6 +7,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -34,6 +36,19 @@ void visit_state(State& state, Parameters&& parameters, Values&& values) {
   values("codebook.recent_seen", std::span(&state.codebook.recent_seen, 1));
   values("codebook.ema_counts", std::span(state.codebook.ema_counts));
   values("codebook.ema_sums", std::span(state.codebook.ema_sums));
+}
+
+/// Throws Error(code) that names the tensor of a state with a NaN or infinity.
+inline void check_finite_state(std::string_view file, const std::vector<Parameter>& parameters,
+                               const TrainerState& state, ErrorCode code) {
+  visit_state(
+      state,
+      [&](const char* prefix, const AlignedBuffer<float>& buffer) {
+        for (const Parameter& p : parameters) check_finite(file, prefix + p.name, slice(buffer.view(), p), code);
+      },
+      [&]<class T>(const char* name, std::span<T> values) {
+        if constexpr (std::is_same_v<T, const float>) check_finite(file, name, values, code);
+      });
 }
 
 inline const std::string& checkpoint_metadata(const SafetensorsFile& file, const char* key) {
@@ -69,9 +84,11 @@ inline Index checkpoint_step(const SafetensorsFile& file) {
 }  // namespace detail
 
 /// Writes everything that a run goes on from, atomically: a killed program leaves the last checkpoint whole.
-/// Throws Error(file_access).
+/// Throws Error: file_access, or bad_argument where a number is NaN or infinite; an older checkpoint then stays as it
+/// is.
 inline void save_checkpoint(const std::filesystem::path& path, const Config& config, const TrainOptions& options,
                             const std::vector<Parameter>& parameters, const TrainerState& state) {
+  detail::check_finite_state(path.string(), parameters, state, ErrorCode::bad_argument);
   std::vector<TensorToWrite> tensors;
   detail::visit_state(
       state,
@@ -113,9 +130,7 @@ inline void load_checkpoint(const std::filesystem::path& path, const Config& con
     throw Error(ErrorCode::bad_file, file.path(), "step " + std::to_string(state.step),
                 "at most " + std::to_string(options.schedule.steps));
   }
-  for (const Parameter& p : parameters) {
-    check_finite(file.path(), p.name, slice(std::as_const(state.weights).view(), p));
-  }
+  detail::check_finite_state(file.path(), parameters, state, ErrorCode::bad_file);
   const auto negative = [](std::int64_t n) { return n < 0; };
   if (negative(state.codebook.recent_seen) || std::ranges::any_of(state.codebook.counts, negative)) {
     throw Error(ErrorCode::bad_file, file.path(), "a negative count of latents or codes", "counts from 0 on");
