@@ -137,7 +137,7 @@ class JpegDecoder {
       // refine the DC coefficients are bits, coded as such.
       const bool bits = codec_.progressive_mode != FALSE && codec_.Ss == 0 && codec_.Ah != 0;
       zero_bytes_ += sizeof(zeros);
-      if (!bits && zero_bytes_ > 128 + blocks() / 65536) fail("the end of a scan inside the image");
+      if (zero_bytes_ > 128 + blocks() / (bits ? 8 : 65536)) fail("the end of a scan inside the image");
       show({zeros, sizeof(zeros)});
       return TRUE;
     }
