@@ -4,6 +4,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <cstdint>
@@ -105,6 +106,9 @@ inline void mutate_bytes(Random& random, std::string& bytes) {
   }
 }
 
+/// Memory that no small file may take, whatever it says of its sizes; that of the test itself counts.
+inline constexpr long most_kilobytes = 1 << 20;
+
 /// Half of the files are changed anywhere, half by `mutate_format`, which knows the format. `load` reads the file
 /// called `name` in a folder that `prepare` may have put others into.
 inline void run(
@@ -138,8 +142,12 @@ inline void run(
       const std::string_view line = error.what();
       REQUIRE(line.starts_with(folder.path().string()));
       REQUIRE(line.find_first_of("\n\r") == std::string_view::npos);
+      REQUIRE(line.size() < 1300);
     }
   }
+  ::rusage used{};
+  REQUIRE(::getrusage(RUSAGE_SELF, &used) == 0);
+  CHECK(used.ru_maxrss < most_kilobytes);
   // Else the mutations reach nothing, or break everything at the door.
   CHECK(loaded > count / 100);
   CHECK(refused > count / 4);
