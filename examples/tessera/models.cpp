@@ -77,7 +77,7 @@ void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, F
   command
       .add_option("inputs", inputs,
                   std::string("JPEG and PNG files, folders of them, or one .npy: float32 [B,C,H,W] in the model's "
-                              "range or uint8 [B,H,W,C]. ") +
+                              "range (-1 to 1, 0 to 1, or ImageNet's -2.1 to 2.6: see info) or uint8 [B,H,W,C]. ") +
                       tessera::image_folder_rule)
       ->required();
   add_choice(command, "--filter", filter, filters,

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,8 @@ namespace tessera {
 /// dimensions count images. They have the model's size, so that a crop has no choice.
 class ImageArray final : public ImageSource {
  public:
-  /// Throws Error: file_access, bad_file, or mismatch when the array's last dimensions are not the model's.
+  /// Throws Error: file_access, bad_file, or mismatch when the array's last dimensions are not the model's, or most of
+  /// its values lie far outside the model's range: 0 to 255 where -1 to 1 is meant. Some images are looked at for that.
   ImageArray(const std::filesystem::path& path, const Config& config, Augment augment = {})
       : config_(config), file_(path), flip_(augment.flip) {
     const Config& c = config;
@@ -37,6 +40,7 @@ class ImageArray final : public ImageSource {
     }
     count_ = static_cast<Index>(file_.bytes().size()) / (config.image_values() * byte_size(file_.dtype()));
     if (count_ == 0) throw Error(ErrorCode::mismatch, file_.path(), "no image", "at least one");
+    if (!bytes) check_range();
   }
 
   [[nodiscard]] Index count() const override { return count_; }
@@ -49,9 +53,8 @@ class ImageArray final : public ImageSource {
   void plain(Index i, View<float> out) const override {
     const Index values = config_.image_values();
     if (file_.dtype() == DType::f32) {
-      const View<const float> stored = file_.values<float>().subspan(static_cast<std::size_t>(i * values), out.size());
-      check_finite(stored, i);
-      std::ranges::copy(stored, out.begin());
+      check_finite(stored(i), i);
+      std::ranges::copy(stored(i), out.begin());
       return;
     }
     Pixels pixels(config_.image.height, config_.image.width, config_.channels);
@@ -60,6 +63,40 @@ class ImageArray final : public ImageSource {
   }
 
  private:
+  /// Far outside: by more than the range is wide.
+  void check_range() const {
+    constexpr Index most = 16;  // images, spread over all
+    const ValueRange range = input_range(config_);
+    const float width = range.highest - range.lowest, low = range.lowest - width, high = range.highest + width;
+    float lowest = std::numeric_limits<float>::infinity(), highest = -lowest;
+    Index values = 0, outside = 0;
+    for (Index k = 0; k < std::min(most, count_); ++k) {
+      const Index image = k * count_ / std::min(most, count_);
+      for (const float x : stored(image)) {
+        if (!std::isfinite(x)) continue;  // plain() names them
+        lowest = std::min(lowest, x);
+        highest = std::max(highest, x);
+        ++values;
+        outside += x < low || x > high ? 1 : 0;
+      }
+    }
+    if (2 * outside <= values) return;
+    throw Error(ErrorCode::mismatch, file_.path(), "values from " + text(lowest) + " to " + text(highest),
+                "about " + text(range.lowest) + " to " + text(range.highest) + ", the model's range");
+  }
+
+  static std::string text(float x) {
+    char buffer[32];
+    std::snprintf(buffer, sizeof buffer, "%.4g", static_cast<double>(x));
+    return buffer;
+  }
+
+  /// Image i of an array of float32.
+  [[nodiscard]] View<const float> stored(Index i) const {
+    const auto each = static_cast<std::size_t>(config_.image_values());
+    return file_.values<float>().subspan(static_cast<std::size_t>(i) * each, each);
+  }
+
   /// Tokens and losses of such values would look like any others.
   void check_finite(View<const float> values, Index image) const {
     const auto wrong = std::ranges::find_if_not(values, [](float x) { return std::isfinite(x); });

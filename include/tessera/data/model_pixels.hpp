@@ -1,6 +1,7 @@
 // Between 8-bit pictures and what one model sees: its number of channels and its input range.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,21 @@ inline ChannelStatistics channel_statistics(const Config& config) {
     result.deviation.push_back(range.std[colour]);
   }
   return result;
+}
+
+/// Between which values a model's images lie, black to white, over all channels.
+struct ValueRange {
+  float lowest, highest;
+};
+inline ValueRange input_range(const Config& config) {
+  const ChannelStatistics range = channel_statistics(config);
+  ValueRange values{0, 1};
+  for (std::size_t c = 0; c < range.mean.size(); ++c) {
+    const float black = (0 - range.mean[c]) / range.deviation[c], white = (1 - range.mean[c]) / range.deviation[c];
+    values.lowest = c == 0 ? black : std::min(values.lowest, black);
+    values.highest = c == 0 ? white : std::max(values.highest, white);
+  }
+  return values;
 }
 
 /// An RGB photograph with the model's channels: as it is, or grey. Throws Error(mismatch) for other channels.
