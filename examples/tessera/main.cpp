@@ -13,6 +13,7 @@
 #include <tessera/core/error.hpp>
 #include <tessera/core/parallel.hpp>
 
+#include "command_line.hpp"
 #include "program.hpp"
 #include "signals.hpp"
 
@@ -77,7 +78,7 @@ int run(int argc, char** argv) {
   add_reconstruct(app, command);
   add_train(app, command);
   try {
-    app.parse(argc, argv);
+    parse_command_line(app, argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {  // --help, --version
       app.exit(error);
