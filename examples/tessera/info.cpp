@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -11,8 +12,13 @@
 #include <tessera/vq/codebook_health.hpp>
 #include <tessera/vq/codebook_use.hpp>
 
+#include <tessera/data/image_folder.hpp>
+#include <tessera/data/model_pixels.hpp>
+
 #include "inputs.hpp"
+#include "long_work.hpp"
 #include "program.hpp"
+#include "signals.hpp"
 
 namespace program {
 
@@ -24,7 +30,7 @@ namespace {
 struct InfoArguments {
   ModelArguments model;
   std::vector<std::filesystem::path> images;
-  bool json = false, verify = false;
+  bool json = false, verify = false, skip_broken = false;
 };
 
 /// The element types of the file's tensors, as "F32" or "F16, F32".
@@ -105,20 +111,37 @@ Json devices_of(std::string_view preset) {
   return devices;
 }
 
-/// Which codes some images choose.
-Json use_by(const std::vector<std::filesystem::path>& images, AnyTokenizer& tokenizer) {
+/// Which codes some images choose. A signal ends it early: then "stopped" says how.
+Json use_by(const InfoArguments& a, AnyTokenizer& tokenizer) {
   const Config& c = tokenizer.config();
-  const Inputs inputs(images, c, Filter::bicubic);
+  const Inputs inputs(a.images, c, Filter::bicubic);
+  LongWork work("--images", inputs.count(), a.skip_broken);
   std::vector<std::int64_t> counts(static_cast<std::size_t>(c.codebook_size));
-  std::vector<float> image(static_cast<std::size_t>(c.image_values()));
-  std::vector<Token> ids(static_cast<std::size_t>(c.tokens()));
-  for (Index i = 0; i < inputs.count(); ++i) {
-    inputs.read(i, 1, image);
-    tokenizer.encode(image, ids);
-    for (const Token id : ids) ++counts[static_cast<std::size_t>(id)];
+  std::vector<Index> all(static_cast<std::size_t>(inputs.count()));
+  std::iota(all.begin(), all.end(), Index{0});
+  std::vector<float> images, margins;
+  std::vector<Token> ids;
+  Index encoded = 0;
+  std::string stopped;
+  try {
+    work.run(all, c, ": the codes are those of these", [&](View<const Index> items, bool) {
+      const std::vector<Index> good = inputs.read(items, images, work);
+      if (good.empty()) return;
+      ids.resize(good.size() * static_cast<std::size_t>(c.tokens()));
+      margins.resize(ids.size());
+      tokenizer.encode(images, ids, margins);
+      require_finite(a.model.path.string() + ", distances of codes", margins, good);
+      for (const Token id : ids) ++counts[static_cast<std::size_t>(id)];
+      encoded += static_cast<Index>(good.size());
+    });
+    work.finish("all of them (--skip-broken leaves it out)");
+  } catch (const Stopped& signal) {
+    stopped = signal.what();
   }
   const CodebookUse use = codebook_use(counts);
-  return {{"images", inputs.count()}, {"used", use.used}, {"unused", use.dead}, {"perplexity", use.perplexity}};
+  Json json{{"images", encoded}, {"used", use.used}, {"unused", use.dead}, {"perplexity", use.perplexity}};
+  if (!stopped.empty()) json["stopped"] = stopped;
+  return json;
 }
 
 /// All that does not fit the preset, where an error line can hold no more than the first of it.
@@ -190,6 +213,7 @@ Json describe(const InfoArguments& a) {
             {"parameters", parameters["all"]},
             {"encode_parameters", parameters["encode"]},
             {"decode_parameters", parameters["decode"]},
+            {"input_range", {input_range(c).lowest, input_range(c).highest}},
             {"tokens", c.tokens()},
             {"codebook_size", c.codebook_size},
             {"code_dim", c.code_dim},
@@ -209,7 +233,7 @@ Json describe(const InfoArguments& a) {
   const bool wanted = (a.verify || !a.images.empty()) && info["not_finite"].empty();  // else it would not load
   const std::unique_ptr<AnyTokenizer> tokenizer = wanted ? preset.load(a.model.path) : nullptr;
   info["self_check"] = self_check_of(file, c, a.verify, tokenizer.get());
-  if (!a.images.empty() && tokenizer) info["codebook"]["use"] = use_by(a.images, *tokenizer);
+  if (!a.images.empty() && tokenizer) info["codebook"]["use"] = use_by(a, *tokenizer);
   return info;
 }
 
@@ -237,6 +261,8 @@ void print_text(const Json& info) {
               text("dtype").c_str());
   std::printf("image       %td x %td, %td channels, patches of %td\n", size(c["image"], "height"),
               size(c["image"], "width"), size(c, "channels"), size(c, "patch_size"));
+  std::printf("            values from %.4g to %.4g\n", info["input_range"][0].get<double>(),
+              info["input_range"][1].get<double>());
   for (const char* part : {"encoder", "decoder"}) {
     std::printf("%-11s %td blocks of width %td, %td heads\n", part, size(c[part], "depth"), size(c[part], "dim"),
                 size(c[part], "heads"));
@@ -309,6 +335,9 @@ void info(const InfoArguments& a) {
   else
     print_text(description);
   check(description, a.verify);
+  if (const Json& codebook = description["codebook"]; codebook.contains("use") && codebook["use"].contains("stopped")) {
+    throw Stopped(codebook["use"]["stopped"].get<std::string>());
+  }
 }
 
 }  // namespace
@@ -319,7 +348,10 @@ void add_info(CLI::App& app, std::function<void()>& run) {
   c.add_option("model", a->model.path, model_path_text)->required();
   add_preset(c, a->model.preset);
   add_device(c, a->model.on);
-  c.add_option("--images", a->images, "JPEG and PNG files, folders of them, or one .npy: say which codes they use");
+  c.add_option(
+      "--images", a->images,
+      std::string("JPEG and PNG files, folders of them, or one .npy: say which codes they use. ") + image_folder_rule);
+  add_skip_broken(c, a->skip_broken);
   c.add_flag("--verify", a->verify,
              "encode again the image that the file carries: exit code 1 if this build gives it other tokens");
   c.add_flag("--json", a->json, "as JSON");

@@ -1,14 +1,18 @@
 #include "inputs.hpp"
 
+#include <sys/stat.h>
+
 #include <cstdio>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include <tessera/core/layout.hpp>
-#include <tessera/core/parallel.hpp>
 #include <tessera/data/image_folder.hpp>
 #include <tessera/data/model_pixels.hpp>
 #include <tessera/io/image.hpp>
 
+#include "hash.hpp"
+#include "long_work.hpp"
 #include "program.hpp"
 
 namespace program {
@@ -17,33 +21,49 @@ using namespace tessera;
 
 namespace {
 
-std::vector<std::filesystem::path> list_files(const std::vector<std::filesystem::path>& paths) {
-  std::vector<std::filesystem::path> files;
+std::vector<std::string> list_files(const std::vector<std::filesystem::path>& paths) {
+  std::vector<std::string> files;
   for (const auto& path : paths) {
     if (is_array(path)) {
       throw UsageError(path.string() + ": found an array beside other inputs, expected one .npy file alone");
     }
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) {
-      const ImageListing listing = list_images(path);
-      files.insert(files.end(), listing.files.begin(), listing.files.end());
+      ImageListing listing = list_images(path);
+      std::ranges::move(listing.files, std::back_inserter(files));
       const std::string left_out = listing.left_out.text();
       if (!left_out.empty()) std::fprintf(stderr, "%s\n", one_line(path.string() + ": " + left_out).c_str());
     } else {
-      files.push_back(path);
+      files.push_back(path.string());
     }
   }
   return files;
 }
 
+/// A name that leaves room for a number and an ending within the 255 bytes of a file name, cut between letters of
+/// UTF-8.
+std::string short_stem(const std::filesystem::path& file) {
+  std::string stem = file.stem().string();
+  std::size_t length = std::min<std::size_t>(stem.size(), 230);
+  while (length > 0 && length < stem.size() && (static_cast<unsigned char>(stem[length]) & 0xc0) == 0x80) --length;
+  stem.resize(length);
+  return stem;
+}
+
 /// a/cat.jpg and b/cat.png become cat and cat_2.
-std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& files) {
-  std::set<std::string> taken;
+std::vector<std::string> unique_stems(const std::vector<std::string>& files) {
+  std::unordered_set<std::string> taken;
+  std::unordered_map<std::string, Index> last;  // numbers behind each stem
   std::vector<std::string> stems;
-  for (const auto& file : files) {
-    std::string stem = file.stem().string();
-    for (int n = 2; !taken.insert(stem).second; ++n) stem = file.stem().string() + "_" + std::to_string(n);
-    stems.push_back(stem);
+  for (const std::string& file : files) {
+    const std::string stem = short_stem(file);
+    std::string name = stem;
+    if (!taken.insert(name).second) {
+      Index& n = last.try_emplace(stem, 1).first->second;
+      do name = stem + "_" + std::to_string(++n);
+      while (!taken.insert(name).second);
+    }
+    stems.push_back(std::move(name));
   }
   return stems;
 }
@@ -63,7 +83,6 @@ Inputs::Inputs(const std::vector<std::filesystem::path>& paths, const Config& co
     return;
   }
   files_ = list_files(paths);
-  stems_ = unique_stems(files_);
 }
 
 Index Inputs::count() const {
@@ -72,28 +91,37 @@ Index Inputs::count() const {
 
 std::string Inputs::name(Index i) const {
   if (array_) return array_path_.string() + "[" + std::to_string(i) + "]";
-  return files_[static_cast<std::size_t>(i)].string();
+  return files_[static_cast<std::size_t>(i)];
 }
 
-std::string Inputs::stem(Index i) const {
-  if (array_) return array_path_.stem().string() + "_" + std::to_string(i);
-  return stems_[static_cast<std::size_t>(i)];
+std::vector<std::string> Inputs::stems() const {
+  if (!array_) return unique_stems(files_);
+  std::vector<std::string> stems;
+  for (Index i = 0; i < count(); ++i) stems.push_back(short_stem(array_path_) + "_" + std::to_string(i));
+  return stems;
 }
 
-void Inputs::read(Index first, Index count, View<float> out) const {
-  const Index values = config_.image_values();
-  parallel_for_or_throw(count, [&](Index i) {
-    const View<float> image = slice(out, i * values, values);
-    if (array_)
-      array_->plain(first + i, image);
-    else
-      read_file(first + i, image);
-  });
+std::uint64_t Inputs::identity(Index i) const {
+  const std::string path = array_ ? array_path_.string() : files_[static_cast<std::size_t>(i)];
+  struct stat status {};  // zero where there is no file: reading it will say so
+  (void)::stat(path.c_str(), &status);
+  Hash hash;
+  hash.add(path).add(static_cast<std::uint64_t>(status.st_size));
+  hash.add(static_cast<std::uint64_t>(status.st_mtim.tv_sec)).add(static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
+  if (array_) hash.add(static_cast<std::uint64_t>(i));
+  return hash.value();
 }
 
-void Inputs::read_file(Index i, View<float> out) const {
+void Inputs::read(Index i, View<float> out) const {
+  if (array_) return array_->plain(i, out);
   const Pixels photograph = with_channels(read_image(files_[static_cast<std::size_t>(i)]), config_);
   to_model_range(config_, resize_and_crop(photograph, config_.image.height, config_.image.width, filter_), out);
+}
+
+std::vector<Index> Inputs::read(View<const Index> items, std::vector<float>& images, LongWork& work) const {
+  const auto values = static_cast<std::size_t>(config_.image_values());
+  images.resize(items.size() * values);
+  return work.good_ones(items, images, [&](Index item, View<float> image) { read(item, image); });
 }
 
 }  // namespace program

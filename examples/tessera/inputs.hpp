@@ -1,6 +1,7 @@
 // The images that a command is given: files, folders, or one array.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -11,6 +12,8 @@
 
 namespace program {
 
+class LongWork;
+
 /// A .npy file of images, not a folder or photographs.
 bool is_array(const std::filesystem::path& path);
 
@@ -18,27 +21,33 @@ bool is_array(const std::filesystem::path& path);
 class Inputs {
  public:
   /// paths: JPEG and PNG files, folders of them, or one .npy: float32 [B, C, H, W] in the model's range or uint8
-  /// [B, H, W, C]. Photographs are resized so that the shorter edge fits, and cropped to their centre.
+  /// [B, H, W, C]. Photographs are resized so that the shorter edge fits, and cropped to their centre. What folders
+  /// hold beside them is counted on stderr.
   /// Throws UsageError for an array beside other inputs, Error: file_access, bad_file, mismatch.
   Inputs(const std::vector<std::filesystem::path>& paths, const tessera::Config& config, tessera::Filter filter);
 
   [[nodiscard]] tessera::Index count() const;
   /// The image's file, or the array's file and index.
   [[nodiscard]] std::string name(tessera::Index i) const;
-  /// A file name for what is made of image i, without extension; no two are alike.
-  [[nodiscard]] std::string stem(tessera::Index i) const;
-  /// Images [first, first + count) -> out [count, C, H, W] in the model's range. Throws Error that names a file.
-  void read(tessera::Index first, tessera::Index count, tessera::View<float> out) const;
+  /// A file name for what is made of each image, without extension; no two are alike.
+  [[nodiscard]] std::vector<std::string> stems() const;
+  /// Tells image i, as it is now, from every other: a hash of its path, size and time of change, and of its place in an
+  /// array.
+  [[nodiscard]] std::uint64_t identity(tessera::Index i) const;
+  /// Image i -> out [C, H, W] in the model's range. Threads may call it at the same time. Throws Error that names the
+  /// file.
+  void read(tessera::Index i, tessera::View<float> out) const;
+  /// Those of `items` that can be read, on all threads, -> images [read, C, H, W] in their order, and returns them; the
+  /// others are reported to `work`.
+  std::vector<tessera::Index> read(tessera::View<const tessera::Index> items, std::vector<float>& images,
+                                   LongWork& work) const;
 
  private:
-  void read_file(tessera::Index i, tessera::View<float> out) const;
-
   tessera::Config config_;
   tessera::Filter filter_;
   std::unique_ptr<tessera::ImageArray> array_;
   std::filesystem::path array_path_;
-  std::vector<std::filesystem::path> files_;
-  std::vector<std::string> stems_;
+  std::vector<std::string> files_;
 };
 
 }  // namespace program

@@ -26,11 +26,12 @@ namespace program {
 using tessera::Index;
 using tessera::View;
 
-/// Throws Error(bad_file) where a number of `subject` is NaN or infinite; values are those of images `first` and on.
-inline void require_finite(const std::string& subject, tessera::View<const float> values, Index first, Index count) {
+/// Throws Error(bad_file) where a number of `subject` is NaN or infinite; values are those of images `items`.
+inline void require_finite(const std::string& subject, tessera::View<const float> values, View<const Index> items) {
   const auto wrong = std::ranges::find_if_not(values, [](float x) { return std::isfinite(x); });
   if (wrong == values.end()) return;
-  const Index image = first + (wrong - values.begin()) / (static_cast<Index>(values.size()) / count);
+  const std::size_t each = values.size() / items.size();
+  const Index image = items[static_cast<std::size_t>(wrong - values.begin()) / each];
   throw tessera::Error(tessera::ErrorCode::bad_file, subject,
                        (std::isnan(*wrong) ? "NaN" : "infinity") + (" in image " + std::to_string(image)),
                        "finite numbers");

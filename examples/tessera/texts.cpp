@@ -5,6 +5,8 @@
 
 #include <tessera/core/layout.hpp>
 
+#include "hash.hpp"
+
 namespace program {
 
 using namespace tessera;
@@ -31,12 +33,20 @@ Texts::Texts(const std::filesystem::path& path, const Config& config, Index imag
   (void)file_->values<float>();  // of another type: refused here, and not at the first use
 }
 
+View<const float> Texts::text(Index item) const {
+  return slice(file_->values<float>(), (one_for_all_ ? 0 : item) * values_, values_);
+}
+
+std::uint64_t Texts::hash(Index item) const {
+  return file_ ? Hash().add(std::as_bytes(text(item))).value() : 0;
+}
+
 std::vector<float> Texts::of(View<const Index> items) const {
   std::vector<float> texts;
   if (!file_) return texts;
   for (const Index item : items) {
-    const View<const float> text = slice(file_->values<float>(), (one_for_all_ ? 0 : item) * values_, values_);
-    require_finite(file_->path(), text, item, 1);
+    const View<const float> text = this->text(item);
+    require_finite(file_->path(), text, View<const Index>(&item, 1));
     texts.insert(texts.end(), text.begin(), text.end());
   }
   return texts;

@@ -1,6 +1,7 @@
 // The texts that text-aware decoders see.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <vector>
@@ -25,8 +26,12 @@ class Texts {
   [[nodiscard]] std::vector<float> of(View<const Index> items) const;
   /// The texts of images [first, first + count).
   [[nodiscard]] std::vector<float> of(Index first, Index count) const;
+  /// Tells the text of an image from others; 0 where the model takes none.
+  [[nodiscard]] std::uint64_t hash(Index item) const;
 
  private:
+  [[nodiscard]] View<const float> text(Index item) const;
+
   Index values_;  // of one text
   std::optional<tessera::NpyFile> file_;
   bool one_for_all_ = false;

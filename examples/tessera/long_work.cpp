@@ -1,0 +1,158 @@
+#include "long_work.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <set>
+
+#include <tessera/core/layout.hpp>
+
+#include "hash.hpp"
+#include "signals.hpp"
+
+namespace program {
+
+using namespace tessera;
+
+void WorkProgress::show(Index done, Index count) {
+  static const bool terminal = ::isatty(2) == 1;
+  const auto now = Clock::now();
+  const auto pause = std::chrono::milliseconds(terminal ? 200 : 10000);
+  if (now - shown_.value_or(start_) < (shown_ ? pause : std::chrono::milliseconds(terminal ? 2000 : 10000))) return;
+  shown_ = now;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const auto left = static_cast<long long>(seconds / static_cast<double>(done) * static_cast<double>(count - done));
+  std::fprintf(stderr, "%simage %td/%td  %.1f images/s  ETA %lld:%02lld:%02lld%s", terminal ? "\r" : "", done, count,
+               static_cast<double>(done) / seconds, left / 3600, left / 60 % 60, left % 60, terminal ? "  " : "\n");
+  open_ = terminal;
+}
+
+void WorkProgress::interrupt() {
+  if (open_) std::fputc('\n', stderr);
+  open_ = false;
+}
+
+LongWork::LongWork(std::string subject, Index count, bool skip_broken)
+    : subject_(std::move(subject)), count_(count), skip_broken_(skip_broken), broken_(static_cast<std::size_t>(count)) {
+  listen_to_signals();
+}
+
+void LongWork::run(const std::vector<Index>& todo, const Config& config, const std::string& kept,
+                   const std::function<void(View<const Index>, bool)>& part) {
+  const auto all = static_cast<Index>(todo.size());
+  for_each_part(all, config, [&](Index first, Index count) {
+    const bool last = first + count == all;
+    part(slice(View<const Index>(todo), first, count), last);
+    progress_.show(first + count, all);
+    if (last || !stop_requested()) return;
+    progress_.interrupt();
+    throw Stopped(subject_ + ": stopped by a signal after " + std::to_string(count_ - all + first + count) + " of " +
+                  std::to_string(count_) + " images" + kept);
+  });
+  progress_.interrupt();
+}
+
+std::vector<Index> LongWork::good_ones(View<const Index> items, std::vector<float>& values,
+                                       const std::function<void(Index, View<float>)>& make) {
+  const auto count = static_cast<Index>(items.size());
+  const Index each = static_cast<Index>(values.size()) / std::max<Index>(count, 1);
+  std::vector<std::exception_ptr> failures(items.size());
+  parallel_for(count, [&](Index i) {
+    try {
+      make(items[static_cast<std::size_t>(i)], slice(View<float>(values), i * each, each));
+    } catch (...) {
+      failures[static_cast<std::size_t>(i)] = std::current_exception();
+    }
+  });
+  std::vector<Index> good;
+  for (Index i = 0; i < count; ++i) {
+    const Index item = items[static_cast<std::size_t>(i)];
+    if (!failures[static_cast<std::size_t>(i)]) {
+      const auto at = static_cast<Index>(good.size());
+      if (at != i) std::copy_n(values.begin() + i * each, each, values.begin() + at * each);
+      good.push_back(item);
+      continue;
+    }
+    try {
+      std::rethrow_exception(failures[static_cast<std::size_t>(i)]);
+    } catch (const Error& error) {
+      const bool broken = error.code() == ErrorCode::bad_file || error.code() == ErrorCode::file_access;
+      if (!broken || (count_ == 1 && !skip_broken_)) throw;
+      count_broken(item, error.what());
+    }
+  }
+  values.resize(good.size() * static_cast<std::size_t>(each));
+  return good;
+}
+
+/// In short work the first one is named with the second or at the end, so that one broken image is one line.
+void LongWork::count_broken(Index item, const std::string& error) {
+  broken_[static_cast<std::size_t>(item)] = true;
+  if (++broken_count_ == 1) first_error_ = error;
+  if (broken_count_ == 1 && !progress_.shown()) return;
+  if (broken_count_ == 2 && named_ == 0) name_broken(first_error_);
+  name_broken(error);
+}
+
+void LongWork::name_broken(const std::string& error) {
+  constexpr Index most = 20;
+  if (named_ > most) return;
+  progress_.interrupt();
+  if (named_++ < most)
+    std::fprintf(stderr, "cannot be read: %s\n", error.c_str());
+  else
+    std::fprintf(stderr, "more that cannot be read are counted, not named\n");
+}
+
+void LongWork::finish(const std::string& expected) {
+  progress_.interrupt();
+  if (broken_count_ == 0) return;
+  const std::string found = std::to_string(broken_count_) + " of " + std::to_string(count_) +
+                            " images that cannot be read (" + first_error_ + ")";
+  if (good() == 0) throw Error(ErrorCode::bad_file, subject_, found, "at least one that can");
+  if (!skip_broken_) throw Error(ErrorCode::bad_file, subject_, found, expected);
+  std::fprintf(stderr, "%s: left out %s\n", one_line(subject_).c_str(), found.c_str());
+}
+
+void add_skip_broken(CLI::App& command, bool& skip_broken) {
+  command.add_flag("--skip-broken", skip_broken,
+                   "leave out images that cannot be read, name them and say how many (otherwise exit code 1 at the "
+                   "end, after all others are done)");
+}
+
+namespace {
+
+/// Changes with the model's files: names, sizes and times of change.
+std::uint64_t model_identity(const std::filesystem::path& model) {
+  std::set<std::filesystem::path> files{model};
+  std::error_code error;
+  if (std::filesystem::is_directory(model, error)) {
+    for (const auto& entry : std::filesystem::directory_iterator(model)) {
+      const auto ending = entry.path().extension();
+      if (ending == ".safetensors" || ending == ".json" || ending == ".bin") files.insert(entry.path());
+    }
+    files.erase(model);
+  }
+  Hash hash;
+  for (const auto& file : files) {
+    struct stat status {};
+    (void)::stat(file.c_str(), &status);
+    hash.add(file.filename().string()).add(static_cast<std::uint64_t>(status.st_size));
+    hash.add(static_cast<std::uint64_t>(status.st_mtim.tv_sec)).add(static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
+  }
+  return hash.value();
+}
+
+}  // namespace
+
+std::string job_text(const std::string& command, const ModelArguments& model, const Preset& preset,
+                     const std::string& options) {
+  return "{\"tessera\": \"" TESSERA_VERSION "\", \"command\": \"" + command +
+         "\", \"model\": " + std::to_string(model_identity(model.path)) + ", \"preset\": \"" +
+         std::string(preset.name) + "\", \"device\": \"" + name_of(model.on.device) + "\", \"precision\": \"" +
+         name_of(model.on.precision) + "\"" + (options.empty() ? "" : ", " + options) + "}";
+}
+
+}  // namespace program
