@@ -143,7 +143,8 @@ class ImageLister {
       if (entry == nullptr && errno != 0) fail(folder);
       if (entry == nullptr) return;
       const std::string_view name = entry->d_name;
-      if (name != "." && name != ".." && name != results_marker) take(start, name, entry->d_type, folders);
+      const bool ours = name.starts_with(".tessera-") || name.ends_with(".tessera-part");  // not worth a word
+      if (name != "." && name != ".." && !ours) take(start, name, entry->d_type, folders);
     }
   }
 
