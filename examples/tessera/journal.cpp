@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <tessera/core/error.hpp>
+#include <tessera/io/system_call.hpp>
 
 #include "hash.hpp"
 
@@ -71,7 +72,8 @@ void Journal::open_existing() {
   struct stat status {};
   do {
     if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-    descriptor_ = ::open(file_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    descriptor_ =
+        detail::retry_interrupted([&] { return ::open(file_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK); });
     if (descriptor_ < 0 && errno == ENOENT) return;
     if (descriptor_ < 0) fail(std::strerror(errno));
     lock();
@@ -157,7 +159,8 @@ void Journal::append(std::uint64_t key, View<const std::byte> payload) {
 }
 
 void Journal::create() {
-  descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  descriptor_ = detail::retry_interrupted(
+      [&] { return ::open(file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666); });
   if (descriptor_ < 0) fail(errno == EEXIST ? "another program that does the same work" : std::strerror(errno));
   lock();
 }

@@ -1,5 +1,7 @@
 #include "picture_folder.hpp"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -64,6 +66,7 @@ PictureFolder::PictureFolder(std::filesystem::path folder, std::vector<std::stri
     : folder_(std::move(folder)),
       names_(std::move(names)),
       keys_(std::move(keys)),
+      marker_(folder_ / results_marker),
       made_folder_(claim(folder_)),
       record_(folder_ / record_name, "pictures"),
       made_(names_.size()),
@@ -72,13 +75,9 @@ PictureFolder::PictureFolder(std::filesystem::path folder, std::vector<std::stri
 }
 
 PictureFolder::~PictureFolder() {
-  if (!made_folder_) return;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
-    if (entry.path().filename() != results_marker) return;
-  }
-  std::filesystem::remove(folder_ / results_marker, ignored);
-  std::filesystem::remove(folder_, ignored);
+  if (!made_folder_ || written_) return;
+  ::unlink(marker_.c_str());
+  ::rmdir(folder_.c_str());
 }
 
 void PictureFolder::compare_with_record() {
@@ -139,6 +138,7 @@ void PictureFolder::write(View<const Index> items, const std::vector<Picture>& p
     record_.append(keys_[at(items[i])], payload_of(content_hash(picture.png), picture.scores, names_[at(items[i])]));
   }
   record_.flush();
+  written_ = written_ || !items.empty();
   parallel_for_or_throw(static_cast<Index>(items.size()), [&](Index i) {
     AtomicFile file(path(items[at(i)]));
     file.write(pictures[at(i)].png);

@@ -50,7 +50,8 @@ class PictureFolder {
   std::filesystem::path folder_;
   std::vector<std::string> names_;
   std::vector<std::uint64_t> keys_;
-  bool made_folder_;
+  std::filesystem::path marker_;  // of the folder
+  bool made_folder_, written_ = false;
   Journal record_;
   std::vector<bool> made_;
   std::vector<Scores> scores_;
