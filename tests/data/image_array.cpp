@@ -88,3 +88,19 @@ TEST_CASE("image array: what does not fit the model is refused") {
   CHECK(contains(refused(0.0, {4, 2, 2, 3}), "found F64 elements"));
   CHECK(contains(refused(0.0F, {0, 2, 2, 3}), "found no image"));
 }
+
+TEST_CASE("image array: values far outside the model's range are refused, a black background or not") {
+  const TemporaryFolder folder;
+  const Index shape[] = {20, 2, 2, 3};
+  std::vector<float> values(20 * 12);
+  const auto line = [&] {
+    write_npy<float>(folder / "x.npy", shape, values);
+    return error_line([&] { ImageArray(folder / "x.npy", model); });
+  };
+  for (std::size_t i = 0; i < values.size(); i += 5) values[i] = 255;
+  CHECK(contains(line(), "found values from 0 to 255, expected about -1 to 1, the model's range"));
+  for (float& x : values) x /= 50;
+  CHECK(line().empty());
+  values[7] = 1e9F;  // a single one is no sign of another range
+  CHECK(line().empty());
+}

@@ -77,7 +77,7 @@ TEST_CASE("program: bad files are exit code 1 and one line that names them, and 
       {"info " + in("empty"), "empty"},
       {"info " + in("file"), "file"},
       {"info --preset one_token " + quoted(golden("tiny_patch")), "tiny_patch"},
-      {"encode " + model + photo + " " + in("broken.png") + " -o " + in("out.npy"), "broken.png"},
+      {"encode " + model + in("broken.png") + " -o " + in("out.npy"), "broken.png"},
       {"encode " + model + in("text.jpg"), "text.jpg"},
       {"encode " + model + in("missing.npy"), "missing.npy"},
       {"encode " + model + in("empty"), "empty"},

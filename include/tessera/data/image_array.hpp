@@ -19,7 +19,7 @@ namespace tessera {
 /// dimensions count images. They have the model's size, so that a crop has no choice.
 class ImageArray final : public ImageSource {
  public:
-  /// Throws Error: file_access, bad_file, or mismatch when the array's last dimensions are not the model's, or most of
+  /// Throws Error: file_access, bad_file, or mismatch when the array's last dimensions are not the model's, or many of
   /// its values lie far outside the model's range: 0 to 255 where -1 to 1 is meant. Some images are looked at for that.
   ImageArray(const std::filesystem::path& path, const Config& config, Augment augment = {})
       : config_(config), file_(path), flip_(augment.flip) {
@@ -63,11 +63,11 @@ class ImageArray final : public ImageSource {
   }
 
  private:
-  /// Far outside: by more than the range is wide.
+  /// Many: every tenth, since images may have a black background. Far outside: by ten times the width of the range.
   void check_range() const {
     constexpr Index most = 16;  // images, spread over all
     const ValueRange range = input_range(config_);
-    const float width = range.highest - range.lowest, low = range.lowest - width, high = range.highest + width;
+    const float far = 10 * (range.highest - range.lowest), low = range.lowest - far, high = range.highest + far;
     float lowest = std::numeric_limits<float>::infinity(), highest = -lowest;
     Index values = 0, outside = 0;
     for (Index k = 0; k < std::min(most, count_); ++k) {
@@ -80,7 +80,7 @@ class ImageArray final : public ImageSource {
         outside += x < low || x > high ? 1 : 0;
       }
     }
-    if (2 * outside <= values) return;
+    if (10 * outside <= values) return;
     throw Error(ErrorCode::mismatch, file_.path(), "values from " + text(lowest) + " to " + text(highest),
                 "about " + text(range.lowest) + " to " + text(range.highest) + ", the model's range");
   }
