@@ -88,7 +88,8 @@ TEST_CASE("list_images follows links, each folder once, and names broken ones") 
 TEST_CASE("list_images leaves out folders of results, but not one that is named") {
   const TemporaryFolder folder;
   const std::string marker(tessera::results_marker);
-  fill(folder, {"a.jpg", ".0123456789abcdef.tessera-part", "run/samples/step.png", "run/" + marker, "x/deep/b.png", "x/deep/" + marker});
+  fill(folder, {"a.jpg", ".0123456789abcdef.tessera-part", "run/samples/step.png", "run/" + marker, "x/deep/b.png",
+                "x/deep/" + marker});
   const auto listing = tessera::list_images(folder.path());
   CHECK(names(folder.path(), listing) == Names{"a.jpg"});
   CHECK(listing.left_out.text() == "left out 2 files: 2 folders of tessera's results");

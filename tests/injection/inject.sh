@@ -40,7 +40,8 @@ run() {  # FOLDER CALL MODE NUMBER COMMAND...
   fi
 }
 
-names() { (cd "$1" && find . -type f | sort); }
+# Without the finished parts of work that met a picture that cannot be read: kept on purpose, for the next call.
+names() { (cd "$1" && find . -type f ! -name '.*.tessera-part' | sort); }
 
 check_encode() {  # the file is the new one; after an error it may be the old one
   cmp -s "$1/tokens.npy" "$work/encode.new/tokens.npy" && return
