@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 photo=$(realpath -- "${1:-$root/examples/photos/coffee.jpg}")
 [[ -f $photo ]] || { echo "quickstart.sh: $photo: found no such file, expected a JPEG or PNG photograph" >&2; exit 1; }
 model=$root/examples/models/demo.safetensors
-out=$root/build/pictures
+picture=$root/build/quickstart.png
 cd "$root"
 
 step() { echo "== $*"; }
@@ -30,6 +30,5 @@ fi
 step "the tokens of $photo"
 build/release/tessera encode --model "$model" "$photo"
 step "original | reconstruction"
-build/release/tessera reconstruct --model "$model" "$photo" -o "$out"
-picture=$(ls -t "$out"/*.png | head -n 1)
+build/release/tessera reconstruct --model "$model" "$photo" -o "$picture"
 echo "The picture is in $picture"
