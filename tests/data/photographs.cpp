@@ -87,8 +87,54 @@ TEST_CASE("photographs: grey models, other channels, broken files") {
   const TemporaryFolder folder;
   std::filesystem::copy(photos() / "coffee.png", folder / "good.png");
   write_bytes(folder / "bad.png", read_bytes(folder / "good.png").substr(0, 9000));
-  CHECK(contains(error_line([&] { Photographs(folder.path(), model); }), "bad.png"));
-  const Photographs skipping(folder.path(), model, {.skip_broken = true});
-  CHECK(skipping.count() == 1);
-  CHECK(skipping.skipped() == std::vector<std::filesystem::path>{folder / "bad.png"});
+  CHECK(contains(error_line([&] { augmented(Photographs(folder.path(), model), 0, 1); }), "bad.png"));
+}
+
+TEST_CASE("photographs: a folder is listed, and a file decoded at its first use") {
+  const TemporaryFolder folder;
+  for (const char* name : {"a.png", "b.png", "c.png"}) write_bytes(folder / name, "not yet a picture");
+  const Photographs photographs(folder.path(), model);
+  CHECK(photographs.count() == 3);
+  write_bytes(folder / "b.png", read_bytes(photos() / "coffee.png"));
+  const std::vector<float> image = augmented(photographs, 1, 7);
+  write_bytes(folder / "b.png", "no picture any more");
+  CHECK(augmented(photographs, 1, 7) == image);  // it is kept
+}
+
+TEST_CASE("photographs: no more is kept than there is memory for") {
+  const TemporaryFolder folder;
+  const std::string picture = read_bytes(photos() / "coffee.png");
+  for (const char* name : {"a.png", "b.png"}) write_bytes(folder / name, picture);
+  const std::size_t one = 48 * 40 * 3;  // what is kept where nothing is cropped at random
+  const Photographs photographs(folder.path(), model, {.augment = {}, .memory = one});
+  for (const Index i : {0, 1}) (void)augmented(photographs, i, 1);
+  for (const char* name : {"a.png", "b.png"}) write_bytes(folder / name, "");
+  CHECK(error_line([&] { augmented(photographs, 0, 1); }).empty());
+  CHECK(contains(error_line([&] { augmented(photographs, 1, 1); }), "b.png"));
+}
+
+TEST_CASE("photographs: with skip_broken the next photograph stands for a broken one, named once") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "1.png", "broken");
+  write_bytes(folder / "2.png", read_bytes(photos() / "coffee.png"));
+  write_bytes(folder / "3.png", "");
+  write_bytes(folder / "4.png", "");
+  std::vector<std::filesystem::path> named;
+  const Photographs skipping(folder.path(), model,
+                             {.skip_broken = true, .on_broken = [&](const auto& file, const Error& why) {
+                                CHECK(contains(why.what(), file.string()));
+                                named.push_back(file);
+                              }});
+  CHECK(skipping.count() == 4);
+  for (int again = 0; again < 2; ++again) {
+    for (const Index i : {2, 0, 3, 1}) {
+      CHECK(augmented(skipping, i, 9) == augmented(skipping, 1, 9));
+      CHECK(skipping.used(i) == 1);
+    }
+  }
+  CHECK(named == std::vector<std::filesystem::path>{folder / "3.png", folder / "4.png", folder / "1.png"});
+  CHECK(skipping.skipped().size() == 3);
+  write_bytes(folder / "2.png", "");
+  const Photographs none(folder.path(), model, {.skip_broken = true});
+  CHECK(contains(error_line([&] { augmented(none, 2, 1); }), "found only broken images"));
 }

@@ -58,10 +58,15 @@ class Dataset {
     const std::vector<Index> items = this->items(first, count);
     const Index values = static_cast<Index>(out.size()) / count;
     parallel_for_or_throw(count, [&](Index i) {
-      source_->augmented(items[static_cast<std::size_t>(i)],
-                         Random(seed_, augment_stream, static_cast<std::uint64_t>(first + i)),
-                         slice(out, i * values, values));
+      read_sample(first + i, items[static_cast<std::size_t>(i)], slice(out, i * values, values));
     });
+  }
+
+  /// Sample n, which is image `item` (items()), -> out [C, H, W]; returns the image that it shows (ImageSource::used).
+  /// Threads may call it at the same time. Throws Error when a file cannot be read again.
+  Index read_sample(Index n, Index item, View<float> out) const {
+    source_->augmented(item, Random(seed_, augment_stream, static_cast<std::uint64_t>(n)), out);
+    return source_->used(item);
   }
 
  private:

@@ -27,6 +27,8 @@ class ImageSource {
   virtual void augmented(Index i, Random random, View<float> out) const = 0;
   /// Image i without augmentation.
   virtual void plain(Index i, View<float> out) const = 0;
+  /// The image that augmented(i) and plain(i) gave: another one where a source replaces those that cannot be read.
+  [[nodiscard]] virtual Index used(Index i) const { return i; }
 };
 
 namespace detail {

@@ -1,16 +1,17 @@
-// Training images cut from a folder of photographs. Each is decoded once and kept as a pyramid of sizes, so that a
-// random crop at a random size costs a copy.
+// Training images cut from a folder of photographs. Each is decoded when it is first used and kept as a pyramid of
+// sizes, so that a random crop at a random size costs a copy.
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <numbers>
 #include <string>
 #include <vector>
 
-#include <tessera/core/parallel.hpp>
 #include <tessera/data/image_folder.hpp>
 #include <tessera/data/image_source.hpp>
 #include <tessera/data/model_pixels.hpp>
@@ -22,9 +23,11 @@ namespace tessera {
 struct PhotographOptions {
   Augment augment{.crop = true, .flip = true};
   Filter filter = Filter::bicubic;
-  bool skip_broken = false;                   ///< leave out files that cannot be decoded instead of failing
+  bool skip_broken = false;                   ///< use the next photograph for one that cannot be decoded
   std::filesystem::path leave_out{};          ///< a folder below, whose pictures are not training images
   std::size_t memory = std::size_t{2} << 30;  ///< bytes of pyramids; photographs beyond are decoded at every use
+  /// With skip_broken: called for each file that cannot be decoded, when it is met; by one thread at a time.
+  std::function<void(const std::filesystem::path& file, const Error& why)> on_broken{};
 };
 
 namespace detail {
@@ -75,59 +78,60 @@ inline std::size_t draw_level(std::size_t levels, Random& random) {
 }  // namespace detail
 
 class Photographs final : public ImageSource {
+  using Pyramid = std::vector<Pixels>;
+
  public:
-  /// Decodes every JPEG and PNG file in and below `folder`.
-  /// Throws Error: file_access or bad_file that names a file (unless skip_broken), mismatch for the model's channels.
+  /// Lists the image files in and below `folder` (list_images), and decodes none. Throws Error: file_access, bad_file
+  /// where there is none, mismatch for the model's channels.
   Photographs(const std::filesystem::path& folder, const Config& config, const PhotographOptions& options = {})
-      : config_(config), options_(options) {
-    const std::vector<std::string> files = list_images(folder, options.leave_out).files;
-    std::vector<std::vector<Pixels>> levels(files.size());
-    std::vector<char> broken(files.size());
-    std::atomic<std::size_t> memory = 0;
-    parallel_for_or_throw(static_cast<Index>(files.size()), [&](Index i) {
-      const auto at = static_cast<std::size_t>(i);
-      try {
-        std::vector<Pixels> decoded = decode(files[at]);
-        std::size_t bytes = 0;
-        for (const Pixels& level : decoded) bytes += level.values.size();
-        if (memory.fetch_add(bytes) + bytes <= options.memory) levels[at] = std::move(decoded);
-      } catch (const Error& error) {
-        if (!options.skip_broken || error.code() == ErrorCode::mismatch) throw;
-        broken[at] = 1;
-      }
-    });
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (broken[i]) {
-        skipped_.push_back(files[i]);
-        continue;
-      }
-      files_.push_back(files[i]);
-      levels_.push_back(std::move(levels[i]));
-    }
-    if (files_.empty()) throw Error(ErrorCode::bad_file, folder.string(), "only broken images", "one that decodes");
+      : config_(config), options_(options), folder_(folder) {
+    (void)with_channels(Pixels(1, 1, 3), config);
+    ImageListing listing = list_images(folder, options.leave_out);
+    files_ = std::move(listing.files);
+    left_out_ = std::move(listing.left_out);
+    kept_.resize(files_.size());
+    broken_.resize(files_.size());
   }
 
+  /// Files that were listed, broken ones among them.
   [[nodiscard]] Index count() const override { return static_cast<Index>(files_.size()); }
-  /// Files left out because they are broken.
-  [[nodiscard]] const std::vector<std::filesystem::path>& skipped() const { return skipped_; }
+  /// What else the folder holds.
+  [[nodiscard]] const LeftOut& left_out() const { return left_out_; }
+  /// Files that were found to be broken so far.
+  [[nodiscard]] std::vector<std::filesystem::path> skipped() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::filesystem::path> files;
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      if (broken_[i] != 0) files.push_back(files_[i]);
+    }
+    return files;
+  }
 
+  /// i, or with skip_broken the next photograph after it, and after the last the first, that is not known as broken.
+  [[nodiscard]] Index used(Index i) const override {
+    const std::lock_guard lock(mutex_);
+    for (Index n = 0; n < count(); ++n) {
+      const Index file = (i + n) % count();
+      if (broken_[static_cast<std::size_t>(file)] == 0) return file;
+    }
+    throw Error(ErrorCode::bad_file, folder_.string(), "only broken images", "one that decodes");
+  }
+
+  /// Throw Error(file_access or bad_file) that names the file; with skip_broken only where all files are broken.
   void augmented(Index i, Random random, View<float> out) const override {
-    use(i, [&](const std::vector<Pixels>& levels) {
-      if (options_.augment.crop) {
-        const Pixels& level = levels[detail::draw_level(levels.size(), random)];
-        const Index top = random.below(level.height - config_.image.height + 1);
-        const Index left = random.below(level.width - config_.image.width + 1);
-        to_model_range(config_, detail::crop(level, top, left, config_.image), out);
-      } else {
-        centre(levels, out);
-      }
-    });
+    const std::shared_ptr<const Pyramid> levels = pyramid(i);
+    if (options_.augment.crop) {
+      const Pixels& level = (*levels)[detail::draw_level(levels->size(), random)];
+      const Index top = random.below(level.height - config_.image.height + 1);
+      const Index left = random.below(level.width - config_.image.width + 1);
+      to_model_range(config_, detail::crop(level, top, left, config_.image), out);
+    } else {
+      centre(*levels, out);
+    }
     if (options_.augment.flip && random.below(2) == 1) detail::flip_horizontally(out, config_.image.width);
   }
 
-  void plain(Index i, View<float> out) const override {
-    use(i, [&](const std::vector<Pixels>& levels) { centre(levels, out); });
-  }
+  void plain(Index i, View<float> out) const override { centre(*pyramid(i), out); }
 
  private:
   /// The pyramid, or without crops only the centre of its coarsest level.
@@ -142,13 +146,41 @@ class Photographs final : public ImageSource {
     return {resize_and_crop(photograph, config_.image.height, config_.image.width, options_.filter)};
   }
 
-  template <class Use>
-  void use(Index i, Use&& use) const {
-    const std::vector<Pixels>& kept = levels_[static_cast<std::size_t>(i)];
-    if (kept.empty())
-      use(decode(files_[static_cast<std::size_t>(i)]));
-    else
-      use(kept);
+  /// Of photograph i or the one that stands for it.
+  [[nodiscard]] std::shared_ptr<const Pyramid> pyramid(Index i) const {
+    for (;;) {
+      const Index file = used(i);
+      const auto at = static_cast<std::size_t>(file);
+      {
+        const std::lock_guard lock(mutex_);
+        if (kept_[at]) return kept_[at];
+      }
+      try {
+        return keep(at, std::make_shared<const Pyramid>(decode(files_[at])));
+      } catch (const Error& error) {
+        if (!options_.skip_broken) throw;
+        note_broken(at, error);
+      }
+    }
+  }
+
+  /// Keeps it, as long as there is memory for it.
+  std::shared_ptr<const Pyramid> keep(std::size_t file, std::shared_ptr<const Pyramid> pyramid) const {
+    std::size_t bytes = 0;
+    for (const Pixels& level : *pyramid) bytes += level.values.size();
+    const std::lock_guard lock(mutex_);
+    if (kept_[file]) return kept_[file];  // another thread was faster
+    if (bytes > options_.memory - held_) return pyramid;
+    held_ += bytes;
+    kept_[file] = pyramid;
+    return pyramid;
+  }
+
+  void note_broken(std::size_t file, const Error& why) const {
+    const std::lock_guard lock(mutex_);
+    if (broken_[file] != 0) return;
+    broken_[file] = 1;
+    if (options_.on_broken) options_.on_broken(files_[file], why);
   }
 
   void centre(const std::vector<Pixels>& levels, View<float> out) const {
@@ -160,8 +192,13 @@ class Photographs final : public ImageSource {
 
   Config config_;
   PhotographOptions options_;
-  std::vector<std::filesystem::path> files_, skipped_;
-  std::vector<std::vector<Pixels>> levels_;  // of each file; empty: decode it again
+  std::filesystem::path folder_;
+  std::vector<std::string> files_;
+  LeftOut left_out_;
+  mutable std::mutex mutex_;                                  // guards what follows
+  mutable std::vector<std::shared_ptr<const Pyramid>> kept_;  // of each file; empty: decode it again
+  mutable std::vector<char> broken_;                          // each file
+  mutable std::size_t held_ = 0;                              // bytes of kept_
 };
 
 }  // namespace tessera
