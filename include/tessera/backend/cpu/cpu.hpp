@@ -2,6 +2,11 @@
 // multiply-add, every number of threads, every batch, and every compiler (with -ffp-contract=off).
 #pragma once
 
+// Said before the errors that follow from it. (nvcc compiles this header for programs that compute elsewhere.)
+#if !defined(__FMA__) && !defined(__aarch64__) && !defined(__CUDACC__)
+#error "tessera::cpu needs fused multiply-add: compile with -march=x86-64-v3 or -march=native."
+#endif
+
 #include <tessera/backend/concept.hpp>
 #include <tessera/backend/cpu/activations.hpp>
 #include <tessera/backend/cpu/attention.hpp>

@@ -17,7 +17,7 @@ inline constexpr Index lanes = 16;
 template <class Arch>
 struct Lanes {
   static_assert(has_fused_multiply_add<Arch>,
-                "tessera::cpu needs fused multiply-add: compile with -march=native, or with -mavx2 -mfma.");
+                "tessera::cpu needs fused multiply-add: compile with -march=x86-64-v3 or -march=native.");
 
   using Batch = xsimd::batch<float, Arch>;
   static constexpr Index width = static_cast<Index>(Batch::size);
