@@ -49,7 +49,13 @@ void claim_results_folder(const std::filesystem::path& folder) {
                      ": found a folder with files that tessera did not make, expected a new or empty "
                      "folder, or one of an earlier command");
   }
-  AtomicFile(marker).commit();
+  mark_results_folder(folder);
+}
+
+void mark_results_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path marker = folder / results_marker;
+  std::error_code error;
+  if (!std::filesystem::exists(marker, error)) AtomicFile(marker).commit();
 }
 
 InputFiles::InputFiles(const std::vector<std::filesystem::path>& files) {
@@ -72,6 +78,20 @@ void InputFiles::check_output(const std::filesystem::path& file) const {
   if (::access(folder.c_str(), W_OK) != 0) fail("folder " + folder.string() + ": " + std::strerror(errno));
 }
 
+namespace {
+
+/// Removes a folder that holds nothing but perhaps its mark.
+void remove_unused(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().filename() != results_marker) return;
+  }
+  std::filesystem::remove(folder / results_marker, error);
+  std::filesystem::remove(folder, error);
+}
+
+}  // namespace
+
 FolderLock::FolderLock(const std::filesystem::path& folder) : folder_(folder), made_(!std::filesystem::exists(folder)) {
   make_folder(folder);
   descriptor_ = detail::retry_interrupted([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
@@ -82,8 +102,7 @@ FolderLock::FolderLock(const std::filesystem::path& folder) : folder_(folder), m
 }
 
 FolderLock::~FolderLock() {
-  std::error_code not_empty;
-  if (made_) std::filesystem::remove(folder_, not_empty);
+  if (made_) remove_unused(folder_);
   ::close(descriptor_);
 }
 

@@ -14,6 +14,9 @@ void make_folder(const std::filesystem::path& folder);
 /// Throws UsageError where it already holds something and no such mark: it is the user's own; Error(file_access).
 void claim_results_folder(const std::filesystem::path& folder);
 
+/// Marks a folder that tessera is known to have made. Throws Error(file_access).
+void mark_results_folder(const std::filesystem::path& folder);
+
 /// Files that no result may replace, whatever path or link leads to them.
 class InputFiles {
  public:
@@ -29,7 +32,7 @@ class InputFiles {
 };
 
 /// Makes a folder and keeps other runs out of it for as long as it lives; the system lets go of it when a program is
-/// killed. A folder that was made and nothing was put into is removed again.
+/// killed. A folder that was made and got nothing but its mark is removed again.
 class FolderLock {
  public:
   /// Throws Error(file_access) where the folder cannot be made or is another run's.

@@ -15,7 +15,7 @@ void listen_to(int signal, int flags) {
   if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) return;
   struct sigaction action {};
   action.sa_handler = [](int) { requested = 1; };
-  action.sa_flags = flags;
+  action.sa_flags = flags | SA_RESTART;  // what is being written is written
   ::sigaction(signal, &action, nullptr);
 }
 

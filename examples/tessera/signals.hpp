@@ -8,6 +8,10 @@ namespace program {
 /// Exit code of a command that a signal stopped: what was done is kept, and the same command goes on from there.
 inline constexpr int stopped_exit_code = 3;
 
+/// For --help.
+inline constexpr const char* exit_codes_text =
+    "Exit code: 0 complete, 1 error, 2 wrong usage, 3 stopped by a signal and saved (train --resume goes on).";
+
 /// Ends a command with stopped_exit_code and what() as its line on stderr.
 struct Stopped : std::runtime_error {
   using std::runtime_error::runtime_error;
