@@ -10,9 +10,8 @@ bash examples/photos.sh "$out/photos"
 [[ -f build/release/Makefile ]] || cmake --preset release -DTESSERA_BUILD_TESTS=OFF -DTESSERA_BUILD_BENCHMARKS=OFF
 cmake --build build/release --target tessera_program -j "$(nproc)"
 steps=28000
-build/release/tessera train --preset demo_128 --data "$out/photos/train" -o "$out/run" --resume --threads 1 \
+resume=$( [[ ! -f $out/run/checkpoint.safetensors ]] || echo --resume )
+build/release/tessera train --preset demo_128 --data "$out/photos/train" -o "$out/run" $resume --threads 1 \
   --steps $steps --batch-size 2 --accumulate 4 --lr 2e-3 --warmup 150 --ema 0.999 --seed 1
-# A run that Ctrl-C stopped has saved its state and is no error.
-tail -n 1 "$out/run/log.jsonl" | grep -q "\"step\":$steps[,}]" || exit 1
 mkdir -p examples/models
 cp "$out/run/ema.safetensors" examples/models/demo.safetensors

@@ -14,6 +14,7 @@
 #include "hash.hpp"
 #include "journal.hpp"
 #include "long_work.hpp"
+#include "mapped_files.hpp"
 #include "outputs.hpp"
 #include "picture_folder.hpp"
 #include "program.hpp"
@@ -63,6 +64,7 @@ class Decoder {
     });
     std::vector<T> tokens;
     for (const Index item : good) tokens.insert(tokens.end(), row(item).begin(), row(item).end());
+    check_mapped_files();
     images.resize(good.size() * static_cast<std::size_t>(config_.image_values()));
     if (good.empty()) return good;
     tokenizer_.decode(View<const T>(tokens), View<float>(images), View<const float>(texts_of_items_));

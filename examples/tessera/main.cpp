@@ -8,12 +8,15 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <optional>
 #include <string_view>
 
 #include <tessera/core/error.hpp>
 #include <tessera/core/parallel.hpp>
 
 #include "command_line.hpp"
+#include "mapped_files.hpp"
+#include "numbers.hpp"
 #include "program.hpp"
 #include "signals.hpp"
 
@@ -69,8 +72,9 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "tessera " TESSERA_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
-  int threads = 0;
-  app.add_option("--threads", threads, "threads to use (default: all)")->check(CLI::Range(1, 4096));
+  std::optional<int> threads;
+  add_number(app, "--threads", threads, "threads to use (default: all)", 1, 4096);
+  app.footer(exit_codes_text);
   std::function<void()> command;
   add_info(app, command);
   add_encode(app, command);
@@ -87,8 +91,9 @@ int run(int argc, char** argv) {
     }
     return fail(std::string(error.what()) + " (tessera --help lists commands and options)", 2);
   }
-  tessera::set_thread_count(threads);
+  tessera::set_thread_count(threads.value_or(0));
   command();
+  check_mapped_files();
   // What a pipe no longer takes must not look like success.
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw tessera::Error(tessera::ErrorCode::file_access, "standard output", "an error in writing", "a place to write");
@@ -102,6 +107,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   program::open_standard_streams();
   program::ignore_write_signals();
+  program::guard_mapped_files();
   try {
     return program::run(argc, argv);
   } catch (const program::UsageError& error) {

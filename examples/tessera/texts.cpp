@@ -6,6 +6,7 @@
 #include <tessera/core/layout.hpp>
 
 #include "hash.hpp"
+#include "mapped_files.hpp"
 
 namespace program {
 
@@ -49,6 +50,7 @@ std::vector<float> Texts::of(View<const Index> items) const {
     require_finite(file_->path(), text, View<const Index>(&item, 1));
     texts.insert(texts.end(), text.begin(), text.end());
   }
+  check_mapped_files();
   return texts;
 }
 

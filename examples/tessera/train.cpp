@@ -5,14 +5,20 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include <tessera/data/dataset.hpp>
 #include <tessera/data/image_array.hpp>
+#include <tessera/data/image_folder.hpp>
 #include <tessera/data/photographs.hpp>
 
 #include "inputs.hpp"
+#include "mapped_files.hpp"
+#include "numbers.hpp"
 #include "outputs.hpp"
 #include "program.hpp"
+#include "signals.hpp"
 #include "training_run.hpp"
 
 namespace program {
@@ -71,7 +77,26 @@ std::string augment_of(const TrainArguments& a) {
   return is_array(a.data) ? "none" : "crop,flip";
 }
 
-std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& config) {
+/// Says on stderr which photographs are broken when they are met, and at the end how many.
+class BrokenPhotographs {
+ public:
+  BrokenPhotographs() = default;
+  BrokenPhotographs(const BrokenPhotographs&) = delete;
+  BrokenPhotographs& operator=(const BrokenPhotographs&) = delete;
+  ~BrokenPhotographs() {
+    if (count_ > 0) std::fprintf(stderr, "skipped %td broken photograph%s\n", count_, count_ == 1 ? "" : "s");
+  }
+
+  void add(const Error& why) {
+    ++count_;
+    std::fprintf(stderr, "skipped, broken: %s\n", why.what());
+  }
+
+ private:
+  Index count_ = 0;
+};
+
+std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& config, BrokenPhotographs& broken) {
   const Augment augment = parse_augment(augment_of(a));
   if (is_array(a.data)) return std::make_unique<ImageArray>(a.data, config, augment);
   std::error_code error;
@@ -80,57 +105,91 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
     throw Error(ErrorCode::file_access, a.data.string(), exists ? "another kind of file" : "no such file",
                 "a folder of photographs or a .npy file");
   }
-  const PhotographOptions options{.augment = augment,
-                                  .skip_broken = a.skip_broken,
-                                  .leave_out = samples_folder(a.run.folder),
-                                  .memory = static_cast<std::size_t>(a.memory_gb * 1e9)};
-  auto photographs = std::make_unique<Photographs>(a.data, config, options);
-  for (const auto& file : photographs->skipped()) {
-    std::fprintf(stderr, "skipped, broken: %s\n", tessera::one_line(file.string()).c_str());
-  }
+  auto photographs = std::make_unique<Photographs>(
+      a.data, config,
+      PhotographOptions{.augment = augment,
+                        .skip_broken = a.skip_broken,
+                        .leave_out = samples_folder(a.run.folder),
+                        .memory = static_cast<std::size_t>(a.memory_gb * 1e9),
+                        .on_broken = [&broken](const auto&, const Error& why) { broken.add(why); }});
+  const std::string left_out = photographs->left_out().text();
+  if (!left_out.empty()) std::fprintf(stderr, "%s\n", one_line(a.data.string() + ": " + left_out).c_str());
   return photographs;
 }
 
-/// Tells the training data from other data: a hash (FNV-1a) of some images, as they are decoded, and of their texts,
-/// spread over all of them.
-std::string fingerprint(const ImageSource& source, const Texts& texts, const Config& config) {
-  constexpr Index most = 16;
-  const Index count = source.count(), samples = std::min(most, count);
-  std::uint64_t hash = 0xcbf29ce484222325;
-  const auto add = [&](View<const float> values) {
-    for (const std::byte byte : std::as_bytes(values))
-      hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
-  };
-  std::vector<float> image(static_cast<std::size_t>(config.image_values()));
-  for (Index i = 0; i < samples; ++i) {
-    const Index item = i * count / samples;
-    source.plain(item, image);
-    add(image);
-    add(texts.of(item, 1));
+/// FNV-1a.
+class DataHash {
+ public:
+  void add(View<const float> values) {
+    for (const std::byte byte : std::as_bytes(values)) {
+      state_ = (state_ ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
+    }
   }
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
+  [[nodiscard]] std::string text() const {
+    char text[20];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(state_));
+    return text;
+  }
+
+ private:
+  std::uint64_t state_ = 0xcbf29ce484222325;
+};
+
+/// Tells the training data from other data: hashes of some images, as they are decoded, and of their texts, spread over
+/// all of them: "samples" of each, null where it is broken; and "fingerprint" of all, unless one is broken.
+void add_fingerprint(nlohmann::ordered_json& data, const ImageSource& source, const Texts& texts,
+                     const Config& config) {
+  constexpr Index most = 16;
+  const Index count = source.count(), samples = std::min(most, count), values = config.image_values();
+  const auto item = [&](Index i) { return i * count / samples; };
+  std::vector<float> images(static_cast<std::size_t>(samples * values));
+  const auto image = [&](Index i) { return slice(View<float>(images), i * values, values); };
+  parallel_for_or_throw(samples, [&](Index i) { source.plain(item(i), image(i)); });
+  DataHash all;
+  bool complete = true;
+  for (Index i = 0; i < samples; ++i) {
+    const bool broken = source.used(item(i)) != item(i);
+    DataHash one;
+    for (DataHash* hash : {&one, &all}) {
+      hash->add(image(i));
+      hash->add(texts.of(item(i), 1));
+    }
+    data["samples"].push_back(broken ? nlohmann::ordered_json() : nlohmann::ordered_json(one.text()));
+    complete = complete && !broken;
+  }
+  if (complete) data["fingerprint"] = all.text();
+}
+
+/// Starts the run's trainer, or goes on from its checkpoint; the folder is marked as a run's from here on.
+std::unique_ptr<AnyTrainer> start_trainer(const TrainArguments& a, const Preset& preset, const TrainOptions& options) {
+  check_run_folder(a.run);
+  if (!a.run.resume) claim_results_folder(a.run.folder);
+  std::unique_ptr<AnyTrainer> trainer = preset.trainer(options);
+  if (a.run.resume) {
+    trainer->resume(checkpoint_file(a.run.folder));
+    check_mapped_files();
+    mark_results_folder(a.run.folder);  // runs of earlier versions have no mark
+  } else if (!a.init.empty()) {
+    trainer->load_weights(a.init);
+    check_mapped_files();
+  }
+  return trainer;
 }
 
 void train(const TrainArguments& a) {
   const Preset& preset = named_preset(a.preset);
   const Preset& there = preset_on(preset, a.on);
   const TrainOptions options = complete_options(a, preset.config);
+  listen_to_signals();
   const FolderLock lock(a.run.folder);
-  check_run_folder(a.run);
-  const std::unique_ptr<AnyTrainer> trainer = there.trainer(options);
-  if (a.run.resume && std::filesystem::exists(checkpoint_file(a.run.folder)))
-    trainer->resume(checkpoint_file(a.run.folder));
-  else if (!a.init.empty())
-    trainer->load_weights(a.init);
-  Dataset dataset(open_images(a, preset.config), !a.no_shuffle, options.seed);
+  const std::unique_ptr<AnyTrainer> trainer = start_trainer(a, there, options);
+  BrokenPhotographs broken;
+  Dataset dataset(open_images(a, preset.config, broken), !a.no_shuffle, options.seed);
   const Index count = dataset.source().count();
   const Texts texts(a.text, preset.config, count);
-  note_data(a.run, {{"images", count},
-                    {"shuffle", !a.no_shuffle},
-                    {"augment", augment_of(a)},
-                    {"fingerprint", fingerprint(dataset.source(), texts, preset.config)}});
+  nlohmann::ordered_json data{{"images", count}, {"shuffle", !a.no_shuffle}, {"augment", augment_of(a)}};
+  add_fingerprint(data, dataset.source(), texts, preset.config);
+  note_data(a.run, data);
   std::fprintf(stderr, "%s: %td parameters, %td training images, step %td of %td\n", a.preset.c_str(),
                preset.parameters, count, trainer->steps_done(), options.schedule.steps);
   run_training(a.run, preset, *trainer, dataset, texts);
@@ -140,65 +199,59 @@ void train(const TrainArguments& a) {
 
 void add_train(CLI::App& app, std::function<void()>& run) {
   CLI::App& c = *app.add_subcommand("train", "train a tokenizer");
+  c.footer(exit_codes_text);
   const auto a = std::make_shared<TrainArguments>();
   TrainOptions& o = a->options;
   c.add_option("--preset", a->preset, "the tokenizer's sizes: " + preset_names())->required();
   add_device(c, a->on);
   c.add_option("--data", a->data,
-               "a folder of JPEG and PNG photographs, or a .npy file: float32 [..., C, H, W] in the model's range or "
-               "uint8 [..., H, W, C]")
+               std::string("a folder of JPEG and PNG photographs, or a .npy file: float32 [..., C, H, W] in the "
+                           "model's range or uint8 [..., H, W, C]. ") +
+                   image_folder_rule)
       ->required();
   add_text(c, a->text);
-  c.add_option("-o,--output", a->run.folder, "the run's folder")->required();
+  c.add_option("-o,--output", a->run.folder, "the run's folder: new, empty, or the run's own")->required();
   c.add_flag(
       "--resume", a->run.resume,
-      "go on from the folder's checkpoint, on the same device with the bits of a run that never stopped; compares some "
-      "of the images with that run's");
+      "go on from the folder's checkpoint (which must be there), on the same device with the bits of a run that never "
+      "stopped; compares some of the images with that run's");
   c.add_option("--init", a->init, "start from this model instead of random weights");
   add_choice(c, "--train", o.decoder_only, parts,
              "all (default), or decoder: fine-tunes it while encoder, latent tokens and codes keep their values");
-  c.add_option("--kl-weight", o.kl_weight, "continuous tokens: weight of the divergence from the unit Gaussian")
-      ->capture_default_str();
-  c.add_option("--steps", o.schedule.steps, "updates")->capture_default_str();
-  c.add_option("--batch-size", o.batch_size, "images of one pass")->capture_default_str();
-  c.add_option("--accumulate", o.accumulate, "passes of one update")->capture_default_str();
-  c.add_option("--lr", o.schedule.peak, "learning rate")->capture_default_str();
+  add_number(c, "--kl-weight", o.kl_weight, "continuous tokens: weight of the divergence from the unit Gaussian");
+  add_number(c, "--steps", o.schedule.steps, "updates");
+  add_number(c, "--batch-size", o.batch_size, "images of one pass");
+  add_number(c, "--accumulate", o.accumulate, "passes of one update");
+  add_number(c, "--lr", o.schedule.peak, "learning rate");
   add_choice(c, "--schedule", o.schedule.shape, schedules, "cosine (default) or constant");
-  c.add_option("--warmup", a->warmup, "steps of linear rise (default: 2% of them for cosine, 0 for constant)");
-  c.add_option("--final-lr-fraction", o.schedule.final_fraction, "where cosine ends")->capture_default_str();
-  c.add_option("--weight-decay", o.weight_decay, "of matrices")->capture_default_str();
-  c.add_option("--beta1", o.beta1, "AdamW")->capture_default_str();
-  c.add_option("--beta2", o.beta2, "AdamW")->capture_default_str();
-  c.add_option("--eps", o.eps, "AdamW")->capture_default_str();
-  c.add_option("--clip", o.clip, "largest gradient norm, 0: any")->capture_default_str();
-  c.add_option("--ema", o.ema_decay, "decay of averaged weights, 0: none")->capture_default_str();
+  add_number(c, "--warmup", a->warmup, "steps of linear rise (default: 2% of them for cosine, 0 for constant)");
+  add_number(c, "--final-lr-fraction", o.schedule.final_fraction, "where cosine ends");
+  add_number(c, "--weight-decay", o.weight_decay, "of matrices");
+  add_number(c, "--beta1", o.beta1, "AdamW");
+  add_number(c, "--beta2", o.beta2, "AdamW");
+  add_number(c, "--eps", o.eps, "AdamW");
+  add_number(c, "--clip", o.clip, "largest gradient norm, 0: any");
+  add_number(c, "--ema", o.ema_decay, "decay of averaged weights, 0: none");
   add_choice(c, "--loss", o.reconstruction, losses, "of the reconstruction: l2 (default) or l1");
-  c.add_option("--input-noise", o.input_noise, "standard deviation of noise on the encoder's input")
-      ->capture_default_str();
+  add_number(c, "--input-noise", o.input_noise, "standard deviation of noise on the encoder's input");
   add_choice(c, "--codebook-start", a->codebook_start, codebook_starts,
              "where the first codes come from: as-is, data or kmeans (default: kmeans, with --init as-is)");
-  c.add_option("--unquantized-steps", a->unquantized_steps,
-               "steps before the codebook starts (default: 5% of them, with as-is 0)");
-  c.add_option("--revive-every", a->revive_every,
-               "steps after which unused codes move to latents, 0: never (default: 100, with --init 0)");
-  c.add_option("--codebook-ema", o.codebook.ema_decay, "codes as moving averages of this decay, 0: trained")
-      ->capture_default_str();
-  c.add_option("--seed", o.seed, "of everything random")->capture_default_str()->check(CLI::NonNegativeNumber);
+  add_number(c, "--unquantized-steps", a->unquantized_steps,
+             "steps before the codebook starts (default: 5% of them, with as-is 0)");
+  add_number(c, "--revive-every", a->revive_every,
+             "steps after which unused codes move to latents, 0: never (default: 100, with --init 0)");
+  add_number(c, "--codebook-ema", o.codebook.ema_decay, "codes as moving averages of this decay, 0: trained");
+  add_number(c, "--seed", o.seed, "of everything random");
   c.add_flag("--no-shuffle", a->no_shuffle, "images in their stored order");
   c.add_option("--augment", a->augment,
                "none, flip, or crop,flip: random flips, and random crops at random sizes (default: crop,flip for "
                "folders, none for .npy)")
       ->check(CLI::IsMember({"none", "flip", "crop,flip"}));
-  c.add_flag("--skip-broken", a->skip_broken, "leave out photographs that cannot be read");
-  c.add_option("--data-memory", a->memory_gb, "GB of decoded photographs to keep")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e6));
-  c.add_option("--checkpoint-every", a->run.checkpoint_every, "steps")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  c.add_option("--sample-every", a->run.sample_every, "steps between sample pictures, 0: none")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  c.add_flag("--skip-broken", a->skip_broken,
+             "use the next photograph for one that cannot be read; they are named when met, and counted at the end");
+  add_number(c, "--data-memory", a->memory_gb, "GB of decoded photographs to keep", 0.0, 1e6);
+  add_number(c, "--checkpoint-every", a->run.checkpoint_every, "steps", 1);
+  add_number(c, "--sample-every", a->run.sample_every, "steps between sample pictures, 0: none", 0);
   c.callback([a, &run] { run = [a] { train(*a); }; });
 }
 

@@ -1,8 +1,10 @@
 #include "training_log.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 
@@ -13,6 +15,8 @@ namespace program {
 using namespace tessera;
 
 namespace {
+
+constexpr const char* writable_file = "a file that can be written";
 
 /// The whole lines of steps up to `steps_done`; none where there is no file. Throws Error(file_access).
 std::string kept_lines(const std::filesystem::path& path, Index steps_done) {
@@ -44,14 +48,24 @@ TrainingLog::TrainingLog(std::filesystem::path path, Index steps_done) : path_(s
   AtomicFile whole(path_);
   whole.write(kept);
   whole.commit();
-  file_.reset(std::fopen(path_.c_str(), "a"));
-  if (!file_) throw Error(ErrorCode::file_access, path_.string(), std::strerror(errno), "a file that can be written");
+  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (descriptor_ < 0) throw Error(ErrorCode::file_access, path_.string(), std::strerror(errno), writable_file);
+}
+
+TrainingLog::~TrainingLog() {
+  ::close(descriptor_);
 }
 
 void TrainingLog::write(const nlohmann::ordered_json& line) {
   const std::string text = line.dump() + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() || std::fflush(file_.get()) != 0) {
-    throw Error(ErrorCode::file_access, path_.string(), std::strerror(errno), "a file that can be written");
+  const ::off_t before = ::lseek(descriptor_, 0, SEEK_END);
+  for (std::size_t done = 0; done < text.size();) {
+    const ::ssize_t written = ::write(descriptor_, text.data() + done, text.size() - done);
+    if (written > 0) done += static_cast<std::size_t>(written);
+    if (written > 0 || (written < 0 && errno == EINTR)) continue;
+    const std::string found = written < 0 ? std::strerror(errno) : "no room";
+    if (before >= 0) (void)!::ftruncate(descriptor_, before);  // a part of a line would spoil the next one
+    throw Error(ErrorCode::file_access, path_.string(), found, writable_file);
   }
 }
 
@@ -67,6 +81,7 @@ void Progress::show(const StepReport& report) {
   const auto pause = std::chrono::milliseconds(terminal_ ? 200 : 10000);
   if (shown_ && now - *shown_ < pause && report.step < steps_) return;
   shown_ = now;
+  in_line_ = terminal_;
   const double per_step = seconds() / static_cast<double>(report.step - first_step_ + 1);
   std::fprintf(stderr, "%sstep %td/%td  loss %.5f  reconstruction %.5f  %.1f images/s  ETA %s%s", terminal_ ? "\r" : "",
                report.step, steps_, report.loss, report.reconstruction_loss,
@@ -74,8 +89,14 @@ void Progress::show(const StepReport& report) {
                time_text(per_step * static_cast<double>(steps_ - report.step)).c_str(), terminal_ ? "  " : "\n");
 }
 
+void Progress::say(const std::string& line) {
+  finish();
+  std::fprintf(stderr, "%s\n", one_line(line).c_str());
+}
+
 void Progress::finish() {
-  if (terminal_ && shown_) std::fputc('\n', stderr);
+  if (in_line_) std::fputc('\n', stderr);
+  in_line_ = false;
 }
 
 }  // namespace program

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <optional>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
@@ -21,16 +20,16 @@ class TrainingLog {
   /// Keeps the lines of steps up to `steps_done` and appends after them: what a killed run logged after its checkpoint
   /// happens again. Throws Error(file_access).
   TrainingLog(std::filesystem::path path, Index steps_done);
+  TrainingLog(const TrainingLog&) = delete;
+  TrainingLog& operator=(const TrainingLog&) = delete;
+  ~TrainingLog();
 
-  /// Throws Error(file_access).
+  /// Throws Error(file_access), for example on a full disk; then nothing of the line is in the file.
   void write(const nlohmann::ordered_json& line);
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
   std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  int descriptor_;
 };
 
 /// Loss, images a second and the time left, on stderr: one line that changes on a terminal, else a line now and then.
@@ -39,6 +38,9 @@ class Progress {
   Progress(Index first_step, Index steps, Index images_per_step);
 
   void show(const tessera::StepReport& report);
+  /// Another line on stderr, not into the one that changes.
+  void say(const std::string& line);
+  /// Ends the line that changes.
   void finish();
   [[nodiscard]] double seconds() const;
 
@@ -46,7 +48,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   Index first_step_, steps_, images_per_step_;
-  bool terminal_;
+  bool terminal_, in_line_ = false;
   Clock::time_point start_ = Clock::now();
   std::optional<Clock::time_point> shown_{};
 };

@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 
+#include <tessera/core/parallel.hpp>
 #include <tessera/data/model_pixels.hpp>
+#include <tessera/data/prefetch.hpp>
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/image.hpp>
 
+#include "mapped_files.hpp"
 #include "outputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
@@ -22,6 +24,11 @@ using namespace tessera;
 
 namespace {
 
+/// Threads that read images beside those that compute; while computing waits for images, all read (Prefetch).
+int reading_threads() {
+  return std::max(1, thread_count() - 1);
+}
+
 class TrainingRun {
  public:
   TrainingRun(const RunArguments& arguments, const Preset& preset, AnyTrainer& trainer, Dataset& dataset,
@@ -33,20 +40,29 @@ class TrainingRun {
         trainer_(trainer),
         dataset_(dataset),
         texts_(texts),
-        images_(static_cast<std::size_t>(trainer.images_per_step() * config_.image_values())),
+        started_after_(trainer.steps_done()),
         log_(log_file(arguments.folder), trainer.steps_done()),
-        progress_(trainer.steps_done() + 1, options_.schedule.steps, trainer.images_per_step()) {}
+        progress_(trainer.steps_done() + 1, options_.schedule.steps, trainer.images_per_step()),
+        images_(dataset, trainer.steps_done() * trainer.images_per_step(),
+                options_.schedule.steps * trainer.images_per_step(), trainer.images_per_step(), config_.image_values(),
+                reading_threads()) {}
 
   void run() {
     const Index steps = options_.schedule.steps;
-    Index saved = -1;
-    while (trainer_.steps_done() < steps && !stop_requested()) {
-      const Index step = run_step();
-      if (step % arguments_.checkpoint_every == 0 && step < steps) save(), saved = step;
-      if (arguments_.sample_every > 0 && (step % arguments_.sample_every == 0 || step == steps)) save_samples(step);
+    try {
+      while (trainer_.steps_done() < steps && !stop_requested()) {
+        const Index step = run_step();
+        if (step % arguments_.checkpoint_every == 0 && step < steps) save();
+        if (arguments_.sample_every > 0 && (step % arguments_.sample_every == 0 || step == steps)) save_samples(step);
+      }
+      progress_.finish();
+      if (saved_ != trainer_.steps_done()) save();
+    } catch (...) {
+      progress_.finish();
+      save_before_error();
+      throw;
     }
-    progress_.finish();
-    if (saved != trainer_.steps_done()) save();
+    say_what_was_lost();
     if (trainer_.steps_done() < steps) {
       throw Stopped("stopped and saved after step " + std::to_string(trainer_.steps_done()) + " of " +
                     std::to_string(steps) + ": --resume goes on from there");
@@ -57,12 +73,20 @@ class TrainingRun {
  private:
   Index run_step() {
     const auto start = std::chrono::steady_clock::now();
-    const Index count = trainer_.images_per_step(), step = trainer_.steps_done() + 1;
-    dataset_.read((step - 1) * count, count, images_);
-    const std::vector<float> text = texts_.of(dataset_.items((step - 1) * count, count));
+    const Prefetch::Batch& batch = images_.next();
+    const std::vector<float> text = texts_.of(batch.items);
+    check_mapped_files();
+    const Index step = trainer_.steps_done() + 1;
     const CodebookUse use = options_.codebook.revives_in(step) ? trainer_.codebook_use() : CodebookUse{};
-    const StepReport report = trainer_.step(images_, text);
+    const StepReport report = trainer_.step(batch.images, text);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    log_step(report, use, static_cast<double>(trainer_.images_per_step()) / seconds);
+    progress_.show(report);
+    return step;
+  }
+
+  /// A line that cannot be written is no reason to end.
+  void log_step(const StepReport& report, const CodebookUse& use, double images_per_second) {
     nlohmann::ordered_json line{{"step", report.step},
                                 {"loss", report.loss},
                                 {"reconstruction_loss", report.reconstruction_loss},
@@ -71,29 +95,57 @@ class TrainingRun {
                                 {"kl_loss", report.kl_loss},
                                 {"grad_norm", report.grad_norm},
                                 {"lr", report.learning_rate},
-                                {"images_per_second", static_cast<double>(count) / seconds}};
+                                {"images_per_second", images_per_second}};
     if (use.used > 0) {  // since the last revival
       line["codes_used"] = use.used;
       line["perplexity"] = use.perplexity;
     }
-    log_.write(line);
-    progress_.show(report);
-    if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) {
-      progress_.finish();
-      throw Error(ErrorCode::bad_argument, "step " + std::to_string(report.step),
-                  "a loss or gradient that is not finite", "numbers (lower --lr, or set --clip)");
+    try {
+      log_.write(line);
+    } catch (const Error& error) {
+      if (++lines_lost_ == 1) progress_.say("training goes on without a line of its log: " + std::string(error.what()));
     }
-    return step;
   }
 
-  void save() const {
+  /// The checkpoint first: the rest can be made from it.
+  void save() {
+    saving_ = true;
     trainer_.save_checkpoint(checkpoint_file(arguments_.folder));
+    saved_ = trainer_.steps_done();
     trainer_.save_weights(model_file(arguments_.folder), &preset_);
     if (options_.ema_decay > 0) trainer_.save_averaged_weights(averaged_model_file(arguments_.folder), &preset_);
+    saving_ = false;
+  }
+
+  /// Keeps the steps that were done since the last checkpoint, unless it is saving that failed.
+  void save_before_error() {
+    const Index step = trainer_.steps_done();
+    if (saving_ || step == saved_ || step == started_after_) return;
+    try {
+      save();
+      progress_.say("saved after step " + std::to_string(step) + ", before the error that follows");
+    } catch (const std::exception& error) {
+      progress_.say("not saved after step " + std::to_string(step) + ": " + error.what());
+    }
+  }
+
+  void say_what_was_lost() {
+    if (lines_lost_ > 0) progress_.say(std::to_string(lines_lost_) + " lines of the log were lost");
+    if (samples_lost_ > 0) progress_.say(std::to_string(samples_lost_) + " sample pictures were lost");
+  }
+
+  /// A picture that cannot be made is no reason to end.
+  void save_samples(Index step) {
+    try {
+      write_samples(step);
+    } catch (const std::exception& error) {
+      if (++samples_lost_ == 1)
+        progress_.say("training goes on without a sample picture: " + std::string(error.what()));
+    }
   }
 
   /// Some training images beside their reconstructions, in one picture.
-  void save_samples(Index step) const {
+  void write_samples(Index step) const {
     if (config_.channels != 1 && config_.channels != 3) return;  // no PNG has other channels
     const std::unique_ptr<AnyTokenizer> tokenizer = trainer_.tokenizer();
     const Index count = std::min<Index>(8, dataset_.source().count()), values = config_.image_values();
@@ -119,33 +171,55 @@ class TrainingRun {
   AnyTrainer& trainer_;
   Dataset& dataset_;
   const Texts& texts_;
-  std::vector<float> images_;  // [images_per_step, C, H, W]
+  Index started_after_, saved_ = -1;  // steps
+  bool saving_ = false;
+  Index lines_lost_ = 0, samples_lost_ = 0;
   TrainingLog log_;
   Progress progress_;
+  Prefetch images_;
 };
 
 }  // namespace
 
 void check_run_folder(const RunArguments& run) {
-  if (!run.resume && std::filesystem::exists(checkpoint_file(run.folder))) {
-    throw Error(ErrorCode::file_access, checkpoint_file(run.folder).string(), "the checkpoint of another run",
+  const std::filesystem::path checkpoint = checkpoint_file(run.folder);
+  const bool exists = std::filesystem::exists(checkpoint);
+  if (run.resume && !exists) {
+    throw Error(ErrorCode::file_access, checkpoint.string(), "no such file",
+                "the checkpoint that --resume goes on from (a new run starts without --resume)");
+  }
+  if (!run.resume && exists) {
+    throw Error(ErrorCode::file_access, checkpoint.string(), "the checkpoint of another run",
                 "an empty folder, or --resume to go on");
   }
   for (const auto& model : {model_file(run.folder), averaged_model_file(run.folder)}) {
-    // A run saves its checkpoint first.
-    if (std::filesystem::exists(checkpoint_file(run.folder)) || !std::filesystem::exists(model)) continue;
+    if (exists || !std::filesystem::exists(model)) continue;  // a run saves its checkpoint first
     throw Error(ErrorCode::file_access, model.string(), "a model without a run's checkpoint beside it",
                 "an empty folder");
   }
 }
 
+namespace {
+
+/// Where the images and texts of a run differ from those that it had before; of the samples, those that could be read
+/// both times are compared.
+bool same_data(const std::string& what, const nlohmann::json& before, const nlohmann::json& now) {
+  if (what != "samples" || !before.is_array() || before.size() != now.size()) return before == now;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (!before[i].is_null() && !now[i].is_null() && before[i] != now[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void note_data(const RunArguments& run, const nlohmann::ordered_json& data) {
   const std::filesystem::path file = run.folder / "data.json";
-  if (std::filesystem::exists(checkpoint_file(run.folder)) && std::filesystem::exists(file)) {
+  if (run.resume && std::filesystem::exists(file)) {
     std::ifstream stream(file);
     const auto before = nlohmann::json::parse(stream, nullptr, false);
     for (const auto& [what, now] : data.items()) {
-      if (!before.is_object() || !before.contains(what) || before[what] == now) continue;
+      if (!before.is_object() || !before.contains(what) || same_data(what, before[what], now)) continue;
       throw Error(ErrorCode::mismatch, file.string(), what + " " + before[what].dump(),
                   now.dump() + ", as of the images and texts that this run is given");
     }
@@ -157,9 +231,7 @@ void note_data(const RunArguments& run, const nlohmann::ordered_json& data) {
 
 void run_training(const RunArguments& run, const Preset& preset, AnyTrainer& trainer, Dataset& dataset,
                   const Texts& texts) {
-  TrainingRun training(run, preset, trainer, dataset, texts);
-  listen_to_signals();
-  training.run();
+  TrainingRun(run, preset, trainer, dataset, texts).run();
 }
 
 }  // namespace program

@@ -41,7 +41,8 @@ inline std::filesystem::path samples_folder(const std::filesystem::path& run) {
   return run / "samples";
 }
 
-/// Throws Error(file_access) if the folder holds a run that is not to be resumed, or a model and no run to resume.
+/// Throws Error(file_access) where the folder has no checkpoint to resume, one that is not to be resumed, or a model
+/// alone.
 void check_run_folder(const RunArguments& run);
 
 /// Notes in the folder what the images are, beside what the checkpoint knows. A run that is resumed must be given the
@@ -49,7 +50,9 @@ void check_run_folder(const RunArguments& run);
 void note_data(const RunArguments& run, const nlohmann::ordered_json& data);
 
 /// Trains from where `trainer` is to the last step. A signal (signals.hpp) ends it after the step, saved: throws
-/// Stopped. Models that are saved carry the tokens of `preset` on the cpu (info --verify), wherever the trainer runs.
+/// Stopped. Any error ends it with the steps done so far saved; log lines and sample pictures that cannot be written do
+/// not end it. Models that are saved carry the tokens of `preset` on the cpu (info --verify), wherever the trainer
+/// runs.
 void run_training(const RunArguments& run, const tessera::Preset& preset, tessera::AnyTrainer& trainer,
                   tessera::Dataset& dataset, const Texts& texts);
 

@@ -22,7 +22,7 @@ fail() { echo "inject.sh: $*" >&2; exit 1; }
 # The commands, as arrays: what is preloaded must not count the calls of a shell.
 encode=("$program" encode --model "$golden/tiny_patch" "$golden/photos" -o tokens.npy)
 train=("$program" train --preset tiny_patch --data "$golden/tiny_patch/input.npy" --steps 4 --batch-size 2 --ema 0.9
-  --checkpoint-every 1 --sample-every 2 --resume -o run)
+  --checkpoint-every 1 --sample-every 2 -o run)
 
 # Runs a command in a folder, with call NUMBER of CALL failing; sets code and reached (whether that call was made).
 run() {  # FOLDER CALL MODE NUMBER COMMAND...
@@ -60,8 +60,9 @@ check_train() {  # every file loads; after an error the run goes on to the same 
 prepare() {
   mkdir "$work/encode.old" "$work/train.old"
   echo old > "$work/encode.old/tokens.npy"
-  # From the eighth rename on nothing is saved: a run that ends in mid-course.
-  run "$work/train.old" rename on 8 "${train[@]}"
+  # From the ninth rename on nothing is saved: a run that ends in mid-course.
+  run "$work/train.old" rename on 9 "${train[@]}"
+  train+=(--resume)
   [[ $code == 1 && -s $work/train.old/run/ema.safetensors ]] || fail "no run to go on from: $(cat "$work/err")"
   local command
   for command in encode train; do

@@ -34,7 +34,8 @@ for round in $(seq "$rounds"); do
   for file in model ema; do
     [[ ! -f $run/$file.safetensors ]] || "$program" info "$run/$file.safetensors" > /dev/null || fail "round $round: $file"
   done
-  (train "$run" --resume) 2> "$work/log" || fail "round $round, killed after $delay ms: $(cat "$work/log")"
+  resume=$( [[ ! -f $run/checkpoint.safetensors ]] || echo --resume )
+  (train "$run" $resume) 2> "$work/log" || fail "round $round, killed after $delay ms: $(cat "$work/log")"
   for file in checkpoint model ema; do
     cmp "$work/whole/$file.safetensors" "$run/$file.safetensors" || fail "round $round, killed after $delay ms: $file differs"
   done
