@@ -21,7 +21,5 @@ endif()
 if(TESSERA_SANITIZE)
   target_compile_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all
                                                          -fno-omit-frame-pointer)
-  # Its iterators too. Containers get another layout: no library in C++ that is linked may take or return one.
-  target_compile_definitions(tessera_program_flags INTERFACE $<${cxx}:_GLIBCXX_DEBUG>)
   target_link_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})
 endif()
