@@ -19,6 +19,7 @@ if(TESSERA_NATIVE)
                                                          "$<${cuda}:-Xcompiler=-march=native>")
 endif()
 if(TESSERA_SANITIZE)
+  target_compile_definitions(tessera_program_flags INTERFACE $<${cxx}:_GLIBCXX_DEBUG>)  # iterators are checked too
   target_compile_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE} -fno-sanitize-recover=all
                                                          -fno-omit-frame-pointer)
   target_link_options(tessera_program_flags INTERFACE -fsanitize=${TESSERA_SANITIZE})

@@ -1,7 +1,6 @@
 #include "long_work.hpp"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
@@ -16,24 +15,6 @@ namespace program {
 
 using namespace tessera;
 
-void WorkProgress::show(Index done, Index count) {
-  static const bool terminal = ::isatty(2) == 1;
-  const auto now = Clock::now();
-  const auto pause = std::chrono::milliseconds(terminal ? 200 : 10000);
-  if (now - shown_.value_or(start_) < (shown_ ? pause : std::chrono::milliseconds(terminal ? 2000 : 10000))) return;
-  shown_ = now;
-  const double seconds = std::chrono::duration<double>(now - start_).count();
-  const auto left = static_cast<long long>(seconds / static_cast<double>(done) * static_cast<double>(count - done));
-  std::fprintf(stderr, "%simage %td/%td  %.1f images/s  ETA %lld:%02lld:%02lld%s", terminal ? "\r" : "", done, count,
-               static_cast<double>(done) / seconds, left / 3600, left / 60 % 60, left % 60, terminal ? "  " : "\n");
-  open_ = terminal;
-}
-
-void WorkProgress::interrupt() {
-  if (open_) std::fputc('\n', stderr);
-  open_ = false;
-}
-
 LongWork::LongWork(std::string subject, Index count, bool skip_broken)
     : subject_(std::move(subject)), count_(count), skip_broken_(skip_broken), broken_(static_cast<std::size_t>(count)) {
   listen_to_signals();
@@ -42,16 +23,18 @@ LongWork::LongWork(std::string subject, Index count, bool skip_broken)
 void LongWork::run(const std::vector<Index>& todo, const Config& config, const std::string& kept,
                    const std::function<void(View<const Index>, bool)>& part) {
   const auto all = static_cast<Index>(todo.size());
+  const auto seconds_of_work = std::max(Progress::pause(), std::chrono::milliseconds(2000));
+  progress_.emplace(Progress::Work{.unit = "image", .done = 0, .all = all, .first_line = seconds_of_work});
   for_each_part(all, config, [&](Index first, Index count) {
     const bool last = first + count == all;
     part(slice(View<const Index>(todo), first, count), last);
-    progress_.show(first + count, all);
+    progress_->show(first + count);
     if (last || !stop_requested()) return;
-    progress_.interrupt();
+    end_line();
     throw Stopped(subject_ + ": stopped by a signal after " + std::to_string(count_ - all + first + count) + " of " +
                   std::to_string(count_) + " images" + kept);
   });
-  progress_.interrupt();
+  end_line();
 }
 
 std::vector<Index> LongWork::good_ones(View<const Index> items, std::vector<float>& values,
@@ -87,11 +70,15 @@ std::vector<Index> LongWork::good_ones(View<const Index> items, std::vector<floa
   return good;
 }
 
+void LongWork::end_line() {
+  if (progress_) progress_->end_line();
+}
+
 /// In short work the first one is named with the second or at the end, so that one broken image is one line.
 void LongWork::count_broken(Index item, const std::string& error) {
   broken_[static_cast<std::size_t>(item)] = true;
   if (++broken_count_ == 1) first_error_ = error;
-  if (broken_count_ == 1 && !progress_.shown()) return;
+  if (broken_count_ == 1 && !(progress_ && progress_->shown())) return;
   if (broken_count_ == 2 && named_ == 0) name_broken(first_error_);
   name_broken(error);
 }
@@ -99,7 +86,7 @@ void LongWork::count_broken(Index item, const std::string& error) {
 void LongWork::name_broken(const std::string& error) {
   constexpr Index most = 20;
   if (named_ > most) return;
-  progress_.interrupt();
+  end_line();
   if (named_++ < most)
     std::fprintf(stderr, "cannot be read: %s\n", error.c_str());
   else
@@ -107,7 +94,7 @@ void LongWork::name_broken(const std::string& error) {
 }
 
 void LongWork::finish(const std::string& expected) {
-  progress_.interrupt();
+  end_line();
   if (broken_count_ == 0) return;
   const std::string found = std::to_string(broken_count_) + " of " + std::to_string(count_) +
                             " images that cannot be read (" + first_error_ + ")";

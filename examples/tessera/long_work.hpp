@@ -1,7 +1,6 @@
 // What commands that go through many images share: parts, progress, pictures that cannot be read, and signals.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,25 +9,9 @@
 #include <tessera/core/error.hpp>
 
 #include "program.hpp"
+#include "progress.hpp"
 
 namespace program {
-
-/// How far the work is and the time left, on stderr: one line that changes on a terminal, else a line now and then;
-/// nothing for work of seconds.
-class WorkProgress {
- public:
-  void show(Index done, Index count);
-  [[nodiscard]] bool shown() const { return shown_.has_value(); }
-  /// Before another line is written.
-  void interrupt();
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  Clock::time_point start_ = Clock::now();
-  std::optional<Clock::time_point> shown_{};
-  bool open_ = false;  // a line without an end
-};
 
 /// One command's way through its images.
 class LongWork {
@@ -59,12 +42,13 @@ class LongWork {
  private:
   void count_broken(Index item, const std::string& error);
   void name_broken(const std::string& error);
+  void end_line();
 
   std::string subject_;
   Index count_;
   bool skip_broken_;
-  WorkProgress progress_;
-  std::vector<bool> broken_;  // by item
+  std::optional<Progress> progress_{};  // from run() on
+  std::vector<bool> broken_;            // by item
   Index broken_count_ = 0, named_ = 0;
   std::string first_error_;
 };

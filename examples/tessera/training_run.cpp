@@ -10,11 +10,13 @@
 #include <tessera/data/prefetch.hpp>
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/image.hpp>
+#include <tessera/io/json.hpp>
 
 #include "mapped_files.hpp"
 #include "outputs.hpp"
 #include "pictures.hpp"
 #include "program.hpp"
+#include "progress.hpp"
 #include "signals.hpp"
 #include "training_log.hpp"
 
@@ -42,7 +44,10 @@ class TrainingRun {
         texts_(texts),
         started_after_(trainer.steps_done()),
         log_(log_file(arguments.folder), trainer.steps_done()),
-        progress_(trainer.steps_done() + 1, options_.schedule.steps, trainer.images_per_step()),
+        progress_({.unit = "step",
+                   .done = trainer.steps_done(),
+                   .all = options_.schedule.steps,
+                   .images_per_unit = trainer.images_per_step()}),
         images_(dataset, trainer.steps_done() * trainer.images_per_step(),
                 options_.schedule.steps * trainer.images_per_step(), trainer.images_per_step(), config_.image_values(),
                 reading_threads()) {}
@@ -55,10 +60,10 @@ class TrainingRun {
         if (step % arguments_.checkpoint_every == 0 && step < steps) save();
         if (arguments_.sample_every > 0 && (step % arguments_.sample_every == 0 || step == steps)) save_samples(step);
       }
-      progress_.finish();
+      progress_.end_line();
       if (saved_ != trainer_.steps_done()) save();
     } catch (...) {
-      progress_.finish();
+      progress_.end_line();
       save_before_error();
       throw;
     }
@@ -81,27 +86,30 @@ class TrainingRun {
     const StepReport report = trainer_.step(batch.images, text);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     log_step(report, use, static_cast<double>(trainer_.images_per_step()) / seconds);
-    progress_.show(report);
+    char losses[64];
+    std::snprintf(losses, sizeof losses, "loss %.5f  reconstruction %.5f  ", report.loss, report.reconstruction_loss);
+    progress_.show(report.step, losses);
     return step;
   }
 
   /// A line that cannot be written is no reason to end.
   void log_step(const StepReport& report, const CodebookUse& use, double images_per_second) {
-    nlohmann::ordered_json line{{"step", report.step},
-                                {"loss", report.loss},
-                                {"reconstruction_loss", report.reconstruction_loss},
-                                {"codebook_loss", report.codebook_loss},
-                                {"commitment_loss", report.commitment_loss},
-                                {"kl_loss", report.kl_loss},
-                                {"grad_norm", report.grad_norm},
-                                {"lr", report.learning_rate},
-                                {"images_per_second", images_per_second}};
-    if (use.used > 0) {  // since the last revival
-      line["codes_used"] = use.used;
-      line["perplexity"] = use.perplexity;
-    }
+    JsonText line;
+    line.begin_object()
+        .field("step", report.step)
+        .field("loss", report.loss)
+        .field("reconstruction_loss", report.reconstruction_loss)
+        .field("codebook_loss", report.codebook_loss)
+        .field("commitment_loss", report.commitment_loss)
+        .field("kl_loss", report.kl_loss)
+        .field("grad_norm", report.grad_norm)
+        .field("lr", report.learning_rate)
+        .field("images_per_second", images_per_second);
+    // Since the last revival.
+    if (use.used > 0) line.field("codes_used", use.used).field("perplexity", use.perplexity);
+    line.end_object();
     try {
-      log_.write(line);
+      log_.write(line.text());
     } catch (const Error& error) {
       if (++lines_lost_ == 1) progress_.say("training goes on without a line of its log: " + std::string(error.what()));
     }

@@ -61,7 +61,14 @@ struct PixelDecoderConfig {
   Index z_channels = 0;                           ///< values of a code
   Index codebook_size = 0;                        ///< codes that the transformer chooses among
 
-  constexpr bool operator==(const PixelDecoderConfig&) const = default;
+  /// Member by member: std::array's own comparison is no constant expression in libstdc++ 12's debug mode.
+  constexpr bool operator==(const PixelDecoderConfig& other) const {
+    for (std::size_t i = 0; i < channel_mult.size(); ++i) {
+      if (channel_mult[i] != other.channel_mult[i]) return false;
+    }
+    return hidden_channels == other.hidden_channels && res_blocks == other.res_blocks &&
+           z_channels == other.z_channels && codebook_size == other.codebook_size;
+  }
 
   /// Levels; each but the finest one doubles the image's sides.
   [[nodiscard]] constexpr Index levels() const {
