@@ -109,7 +109,6 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
       a.data, config,
       PhotographOptions{.augment = augment,
                         .skip_broken = a.skip_broken,
-                        .leave_out = samples_folder(a.run.folder),
                         .memory = static_cast<std::size_t>(a.memory_gb * 1e9),
                         .on_broken = [&broken](const auto&, const Error& why) { broken.add(why); }});
   const std::string left_out = photographs->left_out().text();

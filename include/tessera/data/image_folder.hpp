@@ -69,9 +69,9 @@ struct ImageListing {
 inline bool has_image_ending(std::string_view name);
 
 /// The image files in and below `folder`, after the rule above. One call of the system for some hundred files: a
-/// million list in seconds. leave_out: a folder below that is left out without being counted. Throws
-/// Error(file_access) where the folder or one below it cannot be read, Error(bad_file) if there is no image.
-inline ImageListing list_images(const std::filesystem::path& folder, const std::filesystem::path& leave_out = {});
+/// million list in seconds. Throws Error(file_access) where the folder or one below it cannot be read, Error(bad_file)
+/// if there is no image.
+inline ImageListing list_images(const std::filesystem::path& folder);
 
 namespace detail {
 
@@ -89,11 +89,6 @@ inline std::string lower_case_ending(std::string_view name) {
 
 class ImageLister {
  public:
-  explicit ImageLister(const std::filesystem::path& leave_out) {
-    struct stat status {};
-    if (!leave_out.empty() && ::stat(leave_out.c_str(), &status) == 0) seen_.insert({status.st_dev, status.st_ino});
-  }
-
   /// Real folders first, then those behind links in the order of their paths: which path a folder's files get does
   /// not depend on the file system.
   ImageListing list(const std::string& root) {
@@ -248,8 +243,8 @@ inline std::string LeftOut::text() const {
   return text;
 }
 
-inline ImageListing list_images(const std::filesystem::path& folder, const std::filesystem::path& leave_out) {
-  ImageListing listing = detail::ImageLister(leave_out).list(folder.native());
+inline ImageListing list_images(const std::filesystem::path& folder) {
+  ImageListing listing = detail::ImageLister().list(folder.native());
   if (!listing.files.empty()) return listing;
   const std::string left_out = listing.left_out.text();
   throw Error(ErrorCode::bad_file, folder.string(), "no image" + (left_out.empty() ? "" : " (" + left_out + ")"),

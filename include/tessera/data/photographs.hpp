@@ -24,7 +24,6 @@ struct PhotographOptions {
   Augment augment{.crop = true, .flip = true};
   Filter filter = Filter::bicubic;
   bool skip_broken = false;                   ///< use the next photograph for one that cannot be decoded
-  std::filesystem::path leave_out{};          ///< a folder below, whose pictures are not training images
   std::size_t memory = std::size_t{2} << 30;  ///< bytes of pyramids; photographs beyond are decoded at every use
   /// With skip_broken: called for each file that cannot be decoded, when it is met; by one thread at a time.
   std::function<void(const std::filesystem::path& file, const Error& why)> on_broken{};
@@ -86,7 +85,7 @@ class Photographs final : public ImageSource {
   Photographs(const std::filesystem::path& folder, const Config& config, const PhotographOptions& options = {})
       : config_(config), options_(options), folder_(folder) {
     (void)with_channels(Pixels(1, 1, 3), config);
-    ImageListing listing = list_images(folder, options.leave_out);
+    ImageListing listing = list_images(folder);
     files_ = std::move(listing.files);
     left_out_ = std::move(listing.left_out);
     kept_.resize(files_.size());
