@@ -179,7 +179,7 @@ void decode(const DecodeArguments& a) {
   if (a.output.extension() == ".npy" || is_picture_file(a.output)) {
     InputFiles({a.tokens, a.text}).check_output(a.output);
   }
-  const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
+  const std::unique_ptr<AnyTokenizer> tokenizer = a.model.load(preset);
   if (config.has_codes()) {
     const TokenTable table = read_tokens(a.tokens, config.tokens(), config.codebook_size);
     return decode_tokens(a, preset, *tokenizer, View<const Token>(table.tokens), table.images());

@@ -12,6 +12,7 @@
 #include "inputs.hpp"
 #include "journal.hpp"
 #include "long_work.hpp"
+#include "numbers.hpp"
 #include "outputs.hpp"
 #include "program.hpp"
 
@@ -195,7 +196,7 @@ void check_output(const EncodeArguments& a, const Config& config) {
 void encode(const EncodeArguments& a) {
   const Preset& preset = a.model.find_preset();
   check_output(a, preset.config);
-  const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
+  const std::unique_ptr<AnyTokenizer> tokenizer = a.model.load(preset);
   const Inputs inputs(a.inputs, preset.config, a.filter);
   Encoder encoder(a, *tokenizer);
   if (a.output.empty())
@@ -216,8 +217,7 @@ void add_encode(CLI::App& app, std::function<void()>& run) {
                ".npy (float32 [B,T,C]). Until all is there, finished tokens are kept beside it, and the same command "
                "goes on from them");
   add_skip_broken(c, a->skip_broken);
-  c.add_option("--sample", a->sample, "continuous tokens: draw them with this seed instead of taking the means")
-      ->check(CLI::NonNegativeNumber);
+  add_number(c, "--sample", a->sample, "continuous tokens: draw them with this seed instead of taking the means", 0);
   c.callback([a, &run] { run = [a] { encode(*a); }; });
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <string>
 #include <string_view>
 
 #include <tessera/core/types.hpp>
@@ -28,6 +30,12 @@ class Hash {
     h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9;
     h = (h ^ (h >> 27)) * 0x94d049bb133111eb;
     return h ^ (h >> 31);
+  }
+  /// FNV-1a as it is, in 16 hexadecimal digits.
+  [[nodiscard]] std::string unmixed_text() const {
+    char text[20];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(state_));
+    return text;
   }
 
  private:

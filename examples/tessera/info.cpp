@@ -231,7 +231,7 @@ Json describe(const InfoArguments& a) {
             {"not_finite", not_finite_in(file, preset)},
             {"config", Json::parse(to_json_text(c))}};
   const bool wanted = (a.verify || !a.images.empty()) && info["not_finite"].empty();  // else it would not load
-  const std::unique_ptr<AnyTokenizer> tokenizer = wanted ? preset.load(a.model.path) : nullptr;
+  const std::unique_ptr<AnyTokenizer> tokenizer = wanted ? a.model.load(preset) : nullptr;
   info["self_check"] = self_check_of(file, c, a.verify, tokenizer.get());
   if (!a.images.empty() && tokenizer) info["codebook"]["use"] = use_by(a, *tokenizer);
   return info;

@@ -13,7 +13,6 @@
 
 #include "hash.hpp"
 #include "long_work.hpp"
-#include "mapped_files.hpp"
 #include "program.hpp"
 
 namespace program {
@@ -114,10 +113,7 @@ std::uint64_t Inputs::identity(Index i) const {
 }
 
 void Inputs::read(Index i, View<float> out) const {
-  if (array_) {
-    array_->plain(i, out);
-    return check_mapped_files();
-  }
+  if (array_) return array_->plain(i, out);
   const Pixels photograph = with_channels(read_image(files_[static_cast<std::size_t>(i)]), config_);
   to_model_range(config_, resize_and_crop(photograph, config_.image.height, config_.image.width, filter_), out);
 }

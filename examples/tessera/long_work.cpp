@@ -9,6 +9,7 @@
 #include <tessera/core/layout.hpp>
 
 #include "hash.hpp"
+#include "mapped_files.hpp"
 #include "signals.hpp"
 
 namespace program {
@@ -49,6 +50,7 @@ std::vector<Index> LongWork::good_ones(View<const Index> items, std::vector<floa
       failures[static_cast<std::size_t>(i)] = std::current_exception();
     }
   });
+  check_mapped_files();  // a file that is shortened is no broken image
   std::vector<Index> good;
   for (Index i = 0; i < count; ++i) {
     const Index item = items[static_cast<std::size_t>(i)];

@@ -97,15 +97,16 @@ class MapsReader {
 };
 
 /// Puts zeros in the place of the file from the page of `address` to the end of its mapping: what lies behind a page
-/// that is gone is gone as well. False where the address is no file's.
+/// that is gone is gone as well. False where the address never was a file's.
 bool replace_by_zeros(std::uintptr_t address) {
   const int maps = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (maps < 0) return false;
   Mapping mapping;
-  const bool found = MapsReader(maps).find(address, mapping) && mapping.of_file;
+  const bool found = MapsReader(maps).find(address, mapping);
   ::close(maps);
   if (!found) return false;
-  if (!claimed.exchange(true)) {  // before anybody can read zeros
+  if (!mapping.of_file) return claimed;  // another thread has replaced it: the access is repeated
+  if (!claimed.exchange(true)) {         // before anybody can read zeros
     for (std::size_t i = 0; i < mapping.name_length; ++i) name[i] = mapping.name[i];
     name_length = mapping.name_length;
     shortened = true;

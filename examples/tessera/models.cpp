@@ -3,6 +3,8 @@
 
 #include "program.hpp"
 
+#include "mapped_files.hpp"
+
 namespace program {
 
 using namespace tessera;
@@ -59,6 +61,12 @@ const Preset& named_preset(const std::string& name) {
 
 const Preset& ModelArguments::find_preset() const {
   return preset_on(preset.empty() ? fitting_preset(path) : named_preset(preset), on);
+}
+
+std::unique_ptr<AnyTokenizer> ModelArguments::load(const Preset& preset) const {
+  std::unique_ptr<AnyTokenizer> tokenizer = preset.load(path);
+  check_mapped_files();  // before anything is made of zeros
+  return tokenizer;
 }
 
 void add_preset(CLI::App& command, std::string& preset) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -71,6 +72,8 @@ struct ModelArguments {
   RunsOn on;
 
   [[nodiscard]] const tessera::Preset& find_preset() const;
+  /// A tokenizer of its weights. Throws Error as Preset::load, and file_access where the file was shortened meanwhile.
+  [[nodiscard]] std::unique_ptr<tessera::AnyTokenizer> load(const tessera::Preset& preset) const;
 };
 
 inline constexpr const char* model_path_text =

@@ -203,7 +203,7 @@ void reconstruct(const ReconstructArguments& a) {
   const Preset& preset = a.model.find_preset();
   const bool one = is_picture_file(a.output);
   if (one) InputFiles(a.inputs).check_output(a.output);
-  const std::unique_ptr<AnyTokenizer> tokenizer = preset.load(a.model.path);
+  const std::unique_ptr<AnyTokenizer> tokenizer = a.model.load(preset);
   const Inputs inputs(a.inputs, preset.config, a.filter);
   if (one) check_one_picture(a.output, inputs.count());
   const Texts texts(a.text, preset.config, inputs.count());

@@ -2,19 +2,21 @@
 
 #include <signal.h>  // sigaction
 
+#include <atomic>
 #include <csignal>
 
 namespace program {
 
 namespace {
 
-volatile std::sig_atomic_t requested = 0;
+std::atomic<bool> requested = false;  // the handler may run on any thread
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 void listen_to(int signal, int flags) {
   struct sigaction before {};
   if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) return;
   struct sigaction action {};
-  action.sa_handler = [](int) { requested = 1; };
+  action.sa_handler = [](int) { requested = true; };
   action.sa_flags = flags | SA_RESTART;  // what is being written is written
   ::sigaction(signal, &action, nullptr);
 }
@@ -34,7 +36,7 @@ void listen_to_signals() {
 }
 
 bool stop_requested() {
-  return requested != 0;
+  return requested;
 }
 
 }  // namespace program

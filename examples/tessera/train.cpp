@@ -13,6 +13,8 @@
 #include <tessera/data/image_folder.hpp>
 #include <tessera/data/photographs.hpp>
 
+#include "broken_photographs.hpp"
+#include "hash.hpp"
 #include "inputs.hpp"
 #include "mapped_files.hpp"
 #include "numbers.hpp"
@@ -77,25 +79,6 @@ std::string augment_of(const TrainArguments& a) {
   return is_array(a.data) ? "none" : "crop,flip";
 }
 
-/// Says on stderr which photographs are broken when they are met, and at the end how many.
-class BrokenPhotographs {
- public:
-  BrokenPhotographs() = default;
-  BrokenPhotographs(const BrokenPhotographs&) = delete;
-  BrokenPhotographs& operator=(const BrokenPhotographs&) = delete;
-  ~BrokenPhotographs() {
-    if (count_ > 0) std::fprintf(stderr, "skipped %td broken photograph%s\n", count_, count_ == 1 ? "" : "s");
-  }
-
-  void add(const Error& why) {
-    ++count_;
-    std::fprintf(stderr, "skipped, broken: %s\n", why.what());
-  }
-
- private:
-  Index count_ = 0;
-};
-
 std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& config, BrokenPhotographs& broken) {
   const Augment augment = parse_augment(augment_of(a));
   if (is_array(a.data)) return std::make_unique<ImageArray>(a.data, config, augment);
@@ -116,24 +99,6 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
   return photographs;
 }
 
-/// FNV-1a.
-class DataHash {
- public:
-  void add(View<const float> values) {
-    for (const std::byte byte : std::as_bytes(values)) {
-      state_ = (state_ ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
-    }
-  }
-  [[nodiscard]] std::string text() const {
-    char text[20];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(state_));
-    return text;
-  }
-
- private:
-  std::uint64_t state_ = 0xcbf29ce484222325;
-};
-
 /// Tells the training data from other data: hashes of some images, as they are decoded, and of their texts, spread over
 /// all of them: "samples" of each, null where it is broken; and "fingerprint" of all, unless one is broken.
 void add_fingerprint(nlohmann::ordered_json& data, const ImageSource& source, const Texts& texts,
@@ -144,19 +109,19 @@ void add_fingerprint(nlohmann::ordered_json& data, const ImageSource& source, co
   std::vector<float> images(static_cast<std::size_t>(samples * values));
   const auto image = [&](Index i) { return slice(View<float>(images), i * values, values); };
   parallel_for_or_throw(samples, [&](Index i) { source.plain(item(i), image(i)); });
-  DataHash all;
+  Hash all;
   bool complete = true;
   for (Index i = 0; i < samples; ++i) {
     const bool broken = source.used(item(i)) != item(i);
-    DataHash one;
-    for (DataHash* hash : {&one, &all}) {
-      hash->add(image(i));
-      hash->add(texts.of(item(i), 1));
+    Hash one;
+    for (Hash* hash : {&one, &all}) {
+      hash->add(std::as_bytes(image(i)));
+      hash->add(std::as_bytes(View<const float>(texts.of(item(i), 1))));
     }
-    data["samples"].push_back(broken ? nlohmann::ordered_json() : nlohmann::ordered_json(one.text()));
+    data["samples"].push_back(broken ? nlohmann::ordered_json() : nlohmann::ordered_json(one.unmixed_text()));
     complete = complete && !broken;
   }
-  if (complete) data["fingerprint"] = all.text();
+  if (complete) data["fingerprint"] = all.unmixed_text();
 }
 
 /// Starts the run's trainer, or goes on from its checkpoint; the folder is marked as a run's from here on.
@@ -191,7 +156,7 @@ void train(const TrainArguments& a) {
   note_data(a.run, data);
   std::fprintf(stderr, "%s: %td parameters, %td training images, step %td of %td\n", a.preset.c_str(),
                preset.parameters, count, trainer->steps_done(), options.schedule.steps);
-  run_training(a.run, preset, *trainer, dataset, texts);
+  run_training(a.run, preset, *trainer, dataset, texts, broken);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ int reading_threads() {
 class TrainingRun {
  public:
   TrainingRun(const RunArguments& arguments, const Preset& preset, AnyTrainer& trainer, Dataset& dataset,
-              const Texts& texts)
+              const Texts& texts, BrokenPhotographs& broken)
       : arguments_(arguments),
         preset_(preset),
         options_(trainer.options()),
@@ -42,6 +42,7 @@ class TrainingRun {
         trainer_(trainer),
         dataset_(dataset),
         texts_(texts),
+        broken_(broken),
         started_after_(trainer.steps_done()),
         log_(log_file(arguments.folder), trainer.steps_done()),
         progress_({.unit = "step",
@@ -79,6 +80,7 @@ class TrainingRun {
   Index run_step() {
     const auto start = std::chrono::steady_clock::now();
     const Prefetch::Batch& batch = images_.next();
+    for (const std::string& line : broken_.take()) progress_.say(line);
     const std::vector<float> text = texts_.of(batch.items);
     check_mapped_files();
     const Index step = trainer_.steps_done() + 1;
@@ -179,6 +181,7 @@ class TrainingRun {
   AnyTrainer& trainer_;
   Dataset& dataset_;
   const Texts& texts_;
+  BrokenPhotographs& broken_;
   Index started_after_, saved_ = -1;  // steps
   bool saving_ = false;
   Index lines_lost_ = 0, samples_lost_ = 0;
@@ -219,27 +222,41 @@ bool same_data(const std::string& what, const nlohmann::json& before, const nloh
   return true;
 }
 
+/// What could not be read this time stays as it was noted, to be compared the next time.
+void keep_unread(const nlohmann::json& before, nlohmann::ordered_json& noted) {
+  if (before.contains("fingerprint")) noted["fingerprint"] = before["fingerprint"];
+  if (!before.contains("samples")) return;
+  for (std::size_t i = 0; i < noted["samples"].size(); ++i) {
+    if (noted["samples"][i].is_null()) noted["samples"][i] = before["samples"][i];
+  }
+}
+
 }  // namespace
 
 void note_data(const RunArguments& run, const nlohmann::ordered_json& data) {
   const std::filesystem::path file = run.folder / "data.json";
+  nlohmann::ordered_json noted = data;
   if (run.resume && std::filesystem::exists(file)) {
     std::ifstream stream(file);
     const auto before = nlohmann::json::parse(stream, nullptr, false);
+    if (!before.is_object()) {
+      throw Error(ErrorCode::bad_file, file.string(), "no JSON object", "what an earlier part of the run noted");
+    }
     for (const auto& [what, now] : data.items()) {
-      if (!before.is_object() || !before.contains(what) || same_data(what, before[what], now)) continue;
+      if (!before.contains(what) || same_data(what, before[what], now)) continue;
       throw Error(ErrorCode::mismatch, file.string(), what + " " + before[what].dump(),
                   now.dump() + ", as of the images and texts that this run is given");
     }
+    keep_unread(before, noted);
   }
   AtomicFile whole(file);
-  whole.write(data.dump() + "\n");
+  whole.write(noted.dump() + "\n");
   whole.commit();
 }
 
 void run_training(const RunArguments& run, const Preset& preset, AnyTrainer& trainer, Dataset& dataset,
-                  const Texts& texts) {
-  TrainingRun(run, preset, trainer, dataset, texts).run();
+                  const Texts& texts, BrokenPhotographs& broken) {
+  TrainingRun(run, preset, trainer, dataset, texts, broken).run();
 }
 
 }  // namespace program

@@ -9,6 +9,7 @@
 #include <tessera/any_trainer.hpp>
 #include <tessera/data/dataset.hpp>
 
+#include "broken_photographs.hpp"
 #include "program.hpp"
 #include "texts.hpp"
 
@@ -54,6 +55,6 @@ void note_data(const RunArguments& run, const nlohmann::ordered_json& data);
 /// not end it. Models that are saved carry the tokens of `preset` on the cpu (info --verify), wherever the trainer
 /// runs.
 void run_training(const RunArguments& run, const tessera::Preset& preset, tessera::AnyTrainer& trainer,
-                  tessera::Dataset& dataset, const Texts& texts);
+                  tessera::Dataset& dataset, const Texts& texts, BrokenPhotographs& broken);
 
 }  // namespace program

@@ -222,9 +222,9 @@ TEST_CASE("safetensors: every broken header is refused") {
   const auto tensor = [](const std::string& fields) { return R"({"a":{)" + fields + "}}"; };
   CHECK(contains(line_for_header(""), "does not start with '{'"));
   CHECK(contains(line_for_header(" {}"), "does not start with '{'"));
-  CHECK(contains(line_for_header("{"), "no JSON at byte"));
-  CHECK(contains(line_for_header("{}{}"), "no JSON at byte"));
-  CHECK(contains(line_for_header("{\"\xff\":1}"), "no JSON at byte"));
+  CHECK(contains(line_for_header("{"), "invalid JSON at byte"));
+  CHECK(contains(line_for_header("{}{}"), "invalid JSON at byte"));
+  CHECK(contains(line_for_header("{\"\xff\":1}"), "invalid JSON at byte"));
   CHECK(contains(line_for_header("[]"), "does not start with '{'"));
   CHECK(contains(line_for_header(R"({"a":1})"), "'a': found a number"));
   CHECK(contains(line_for_header(R"({"a":null})"), "'a': found null"));

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/random.h>
+#endif
 
 #include <cerrno>
 #include <chrono>
@@ -38,8 +40,9 @@ class AtomicFile {
     name_ = target_.filename();
     const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
     folder_.reset(open_retried(AT_FDCWD, folder.c_str(), O_RDONLY | O_DIRECTORY));
-    // A folder may be writable and not readable.
+#ifdef O_PATH  // a folder may be writable and not readable
     if (!folder_ && errno == EACCES) folder_.reset(open_retried(AT_FDCWD, folder.c_str(), O_PATH | O_DIRECTORY));
+#endif
     if (!folder_) fail(std::strerror(errno));
     struct stat replaced {};
     open_temporary(find_replaced(replaced) ? 0600 : 0666);
@@ -48,7 +51,9 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  ~AtomicFile() { remove_temporary(); }
+  ~AtomicFile() {
+    remove_temporary();
+  }
 
   /// Appends. Throws Error(file_access), for example when the disk is full.
   void write(View<const std::byte> bytes) {
@@ -60,7 +65,9 @@ class AtomicFile {
       bytes = bytes.subspan(static_cast<std::size_t>(written));
     }
   }
-  void write(std::string_view text) { write(std::as_bytes(View<const char>(text.data(), text.size()))); }
+  void write(std::string_view text) {
+    write(std::as_bytes(View<const char>(text.data(), text.size())));
+  }
 
   /// Makes the content durable and visible under the path. Throws Error(file_access); then `path` is as it was.
   void commit() {
@@ -75,7 +82,7 @@ class AtomicFile {
     }
     temporary_[0] = '\0';
     file_.reset();
-    // Some file systems cannot sync a folder; the rename has happened all the same.
+    // The rename has succeeded, even where a file system cannot sync a folder.
     (void)detail::retry_interrupted([&] { return ::fsync(folder_.get()); });
   }
 
@@ -126,16 +133,18 @@ class AtomicFile {
       return false;
     }
     if (!S_ISREG(replaced.st_mode)) fail("something that is not a regular file");
-    // A superuser may write it all the same; whoever took the permission away meant the file to stay.
+    // Root could write it; a read-only file is still refused.
     if ((replaced.st_mode & 0222) == 0) fail("a file without write permission");
     if (::faccessat(folder_.get(), name_.c_str(), W_OK, AT_EACCESS) != 0) fail(std::strerror(errno));
     return true;
   }
 
   void open_temporary(::mode_t mode) {
+#ifdef O_TMPFILE
     file_.reset(open_retried(folder_.get(), ".", O_WRONLY | O_TMPFILE, mode));
     if (file_ && can_be_linked()) return;
     file_.reset();
+#endif
     do {
       choose_name();
       file_.reset(open_retried(folder_.get(), temporary_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
@@ -169,7 +178,12 @@ class AtomicFile {
   /// A name that nobody else has, and that fits wherever the target's fits.
   void choose_name() {
     std::uint64_t number = 0;
-    if (::getrandom(&number, sizeof number, 0) != sizeof number) {
+#ifdef __linux__
+    const bool drawn = ::getrandom(&number, sizeof number, 0) == sizeof number;
+#else
+    const bool drawn = false;
+#endif
+    if (!drawn) {
       number = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) ^
                static_cast<std::uint64_t>(::getpid()) << 40;
     }
@@ -185,7 +199,11 @@ class AtomicFile {
     const bool whole = ::fchown(file_.get(), replaced.st_uid, replaced.st_gid) == 0;
     const bool group = whole || ::fchown(file_.get(), static_cast<::uid_t>(-1), replaced.st_gid) == 0;
     if (!group) mode &= 0707 | (mode & 07) << 3;
-    if (::fchmod(file_.get(), mode) != 0) fail(std::strerror(errno));
+    if (::fchmod(file_.get(), mode) == 0) return;
+    // Some file systems keep no modes; but nobody may do more with the new file than with the old one.
+    const int error = errno;
+    struct stat made {};
+    if (::fstat(file_.get(), &made) != 0 || (made.st_mode & 0777 & ~mode) != 0) fail(std::strerror(error));
   }
 
   void remove_temporary() noexcept {

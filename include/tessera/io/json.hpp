@@ -196,7 +196,7 @@ class JsonReader {
   bool end_object() { return close(); }
   bool end_array() { return close(); }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
-    error_ = "no JSON at byte " + std::to_string(position);
+    error_ = "invalid JSON at byte " + std::to_string(position);
     return false;
   }
 

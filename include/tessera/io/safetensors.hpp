@@ -172,7 +172,7 @@ inline std::string safetensors_header_text(const std::string& path, View<const T
       }
       const Index end = begin + *byte_count(tensor->shape, tensor->stored);
       header.key(tensor->name).begin_object().field("dtype", name_of(tensor->stored));
-      header.key("shape").array(tensor->shape).key("data_offsets").array(std::array{begin, end}).end_object();
+      header.key("shape").array(tensor->shape).key("data_offsets").array(std::array<Index, 2>{begin, end}).end_object();
       begin = end;
     }
     text = std::move(header.end_object()).text();

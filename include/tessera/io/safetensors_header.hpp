@@ -132,7 +132,7 @@ class SafetensorsHeaderParser {
   bool binary(std::vector<std::uint8_t>&) { return unexpected("binary data"); }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
-    fail("no JSON at byte " + std::to_string(position) + " of the header", "a JSON object");
+    fail("invalid JSON at byte " + std::to_string(position) + " of the header", "a JSON object");
   }
 
  private:

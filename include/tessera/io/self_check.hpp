@@ -135,7 +135,7 @@ inline std::string to_json_text(const SelfCheck& check) {
   const Pixels& image = check.image;
   JsonText text;
   text.begin_object();
-  text.key("shape").array(std::array{image.height, image.width, image.channels});
+  text.key("shape").array(std::array<Index, 3>{image.height, image.width, image.channels});
   text.key("image").array(image.values);
   if (!check.ids.empty()) text.key("ids").array(check.ids);
   if (!check.latents.empty()) text.key("latents").array(check.latents);
