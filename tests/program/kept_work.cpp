@@ -29,11 +29,6 @@ Index times(const std::string& text, const std::string& part) {
   return count;
 }
 
-void wait_until(const std::function<bool()>& holds) {
-  for (int i = 0; i < 6000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  REQUIRE(holds());
-}
-
 std::string train_on(const std::filesystem::path& data, const std::filesystem::path& run, const std::string& steps,
                      const std::string& sample_every = "0") {
   return "train --preset tiny_patch --batch-size 2 --threads 1 --data " + quoted(data) + " -o " + quoted(run) +
@@ -70,8 +65,7 @@ TEST_CASE("program: every signal that schedulers send stops a run after its step
   for (const char* signal : {"INT", "TERM", "HUP", "USR1", "USR2", "XCPU"}) {
     CAPTURE(signal);
     const TemporaryFolder out;
-    const Outcome outcome =
-        run_program(endless(out / "run"), "timeout --preserve-status -s " + std::string(signal) + " 0.4");
+    const Outcome outcome = run_and_signal(endless(out / "run"), signal, out / "run/log.jsonl");
     CHECK(outcome.code == 3);
     CHECK(contains(outcome.err, "tessera: stopped and saved after step "));
     CHECK(std::filesystem::exists(out / "run/checkpoint.safetensors"));
@@ -83,9 +77,8 @@ TEST_CASE("program: signals that are ignored where it starts stay ignored") {
   for (const char* signal : {"INT", "TERM", "HUP", "USR1"}) {
     CAPTURE(signal);
     const TemporaryFolder out;
-    const std::string prefix =
-        "timeout --preserve-status -s " + std::string(signal) + " 0.2 sh -c 'trap \"\" " + signal + "; exec \"$@\"' sh";
-    const Outcome outcome = run_program(train_on(golden("photos"), out / "run", "400"), prefix);
+    const Outcome outcome =
+        run_and_signal(train_on(golden("photos"), out / "run", "400"), signal, out / "run/log.jsonl", true);
     CHECK(outcome.code == 0);
     CHECK(contains(outcome.err, "done after step 400"));
   }
@@ -174,7 +167,7 @@ TEST_CASE("program: a run past the file size limit says so and keeps its last fi
 TEST_CASE("program: lines of the log that cannot be written are said once and end no run") {
   const TemporaryFolder out;
   const std::string train = train_on(golden("photos"), out / "run", "300");
-  REQUIRE(run_program(train, "timeout --preserve-status -s INT 0.2").code == 3);
+  REQUIRE(run_and_signal(train, "INT", out / "run/log.jsonl").code == 3);
   // The longest file that is allowed has room for the checkpoint, and for one more line of the log.
   const auto limit = std::filesystem::file_size(out / "run/checkpoint.safetensors") / 1024 + 8;
   std::string log = read_bytes(out / "run/log.jsonl");
@@ -234,7 +227,7 @@ TEST_CASE("program: training does not write into a folder that is not its own") 
 TEST_CASE("program: runs of earlier versions, which are not marked, go on") {
   const TemporaryFolder out;
   const std::string train = train_on(golden("photos"), out / "run", "300");
-  REQUIRE(run_program(train, "timeout --preserve-status -s INT 0.2").code == 3);
+  REQUIRE(run_and_signal(train, "INT", out / "run/log.jsonl").code == 3);
   std::filesystem::remove(out / "run/.tessera-results");
   // Their data.json held one hash of all images.
   auto data = nlohmann::json::parse(read_bytes(out / "run/data.json"));
@@ -252,6 +245,21 @@ TEST_CASE("program: runs of earlier versions, which are not marked, go on") {
   data["images"] = 2;
   write_bytes(out / "run/data.json", data.dump());
   CHECK(contains(run_program(train + "--resume").err, "data.json: found images 2, expected 3"));
+  write_bytes(out / "run/data.json", "{\"images\": ");
+  CHECK(contains(run_program(train + "--resume").err, "data.json: found no JSON object, expected "));
+}
+
+TEST_CASE("program: what a resumed run cannot read is still known to the next one") {
+  const TemporaryFolder out;
+  std::filesystem::copy(golden("photos"), out / "photos");
+  const std::string train = train_on(out / "photos", out / "run", "300") + "--skip-broken ";
+  REQUIRE(run_and_signal(train, "INT", out / "run/log.jsonl").code == 3);
+  const std::string noted = read_bytes(out / "run/data.json");
+  write_bytes(out / "photos/coffee.png", "");
+  CHECK(run_program(train + "--resume").code == 0);
+  CHECK(nlohmann::json::parse(read_bytes(out / "run/data.json")) == nlohmann::json::parse(noted));
+  write_bytes(out / "photos/coffee.png", read_bytes(golden("photos") / "rocket.jpg"));
+  CHECK(contains(run_program(train + "--resume").err, "data.json: found samples "));
 }
 
 TEST_CASE("program: pictures of runs inside the data folder are no data, of these runs and of others") {

@@ -40,6 +40,8 @@ TEST_CASE("program: wrong usage is exit code 2 and one line") {
         "encode " + model + input + " --sample 1",
         "encode " + vae + input + " -o x.npy --sample one",
         "encode " + vae + input + " -o x.npy --sample -1",
+        "encode " + vae + input + " -o x.npy --sample 0x10",
+        "encode " + vae + input + " -o x.npy --sample 18446744073709551616",
         "info " + quoted(golden("tiny_titok_vae")) + " --images " + input,
         "train --preset tiny_patch -o run --seed -1 --data " + array,
         "train --preset tiny_patch -o run --seed 18446744073709551616 --data " + array,
