@@ -26,7 +26,7 @@ struct EncodeArguments {
   ModelArguments model;
   std::vector<std::filesystem::path> inputs;
   std::filesystem::path output;
-  Filter filter = Filter::bicubic;
+  PhotographReading reading;
   bool skip_broken = false;
   std::optional<std::uint64_t> sample;
 };
@@ -128,7 +128,7 @@ void write_lines(const EncodeArguments& a, Index length, View<const std::uint64_
 
 /// What the tokens of an image depend on beside the image.
 std::string options_of(const EncodeArguments& a) {
-  std::string text = "\"filter\": " + std::to_string(static_cast<int>(a.filter));
+  std::string text = "\"filter\": " + std::to_string(static_cast<int>(a.reading.filter));
   if (a.sample) text += ", \"sample\": " + std::to_string(*a.sample);
   return text;
 }
@@ -197,7 +197,7 @@ void encode(const EncodeArguments& a) {
   const Preset& preset = a.model.find_preset();
   check_output(a, preset.config);
   const std::unique_ptr<AnyTokenizer> tokenizer = a.model.load(preset);
-  const Inputs inputs(a.inputs, preset.config, a.filter);
+  const Inputs inputs(a.inputs, preset.config, a.reading);
   Encoder encoder(a, *tokenizer);
   if (a.output.empty())
     encode_to_standard_output(a, preset.config, encoder, inputs);
@@ -211,7 +211,7 @@ void add_encode(CLI::App& app, std::function<void()>& run) {
   CLI::App& c = *app.add_subcommand("encode", "turn images into tokens");
   const auto a = std::make_shared<EncodeArguments>();
   add_model(c, a->model);
-  add_inputs(c, a->inputs, a->filter);
+  add_inputs(c, a->inputs, a->reading);
   c.add_option("-o,--output", a->output,
                "a .npy (int32 [B,T]), .jsonl or .txt file, otherwise text on the standard output; continuous tokens: a "
                ".npy (float32 [B,T,C]). Until all is there, finished tokens are kept beside it, and the same command "

@@ -114,7 +114,7 @@ Json devices_of(std::string_view preset) {
 /// Which codes some images choose. A signal ends it early: then "stopped" says how.
 Json use_by(const InfoArguments& a, AnyTokenizer& tokenizer) {
   const Config& c = tokenizer.config();
-  const Inputs inputs(a.images, c, Filter::bicubic);
+  const Inputs inputs(a.images, c, {});
   LongWork work("--images", inputs.count(), a.skip_broken);
   std::vector<std::int64_t> counts(static_cast<std::size_t>(c.codebook_size));
   std::vector<Index> all(static_cast<std::size_t>(inputs.count()));

@@ -75,8 +75,8 @@ bool is_array(const std::filesystem::path& path) {
   return path.extension() == ".npy" && !std::filesystem::is_directory(path, error);
 }
 
-Inputs::Inputs(const std::vector<std::filesystem::path>& paths, const Config& config, Filter filter)
-    : config_(config), filter_(filter) {
+Inputs::Inputs(const std::vector<std::filesystem::path>& paths, const Config& config, const PhotographReading& reading)
+    : config_(config), reading_(reading) {
   if (paths.size() == 1 && is_array(paths.front())) {
     array_ = std::make_unique<ImageArray>(paths.front(), config);
     array_path_ = paths.front();
@@ -114,8 +114,8 @@ std::uint64_t Inputs::identity(Index i) const {
 
 void Inputs::read(Index i, View<float> out) const {
   if (array_) return array_->plain(i, out);
-  const Pixels photograph = with_channels(read_image(files_[static_cast<std::size_t>(i)]), config_);
-  to_model_range(config_, resize_and_crop(photograph, config_.image.height, config_.image.width, filter_), out);
+  const Pixels photograph = with_channels(read_image(files_[static_cast<std::size_t>(i)], reading_.limits), config_);
+  to_model_range(config_, resize_and_crop(photograph, config_.image.height, config_.image.width, reading_.filter), out);
 }
 
 std::vector<Index> Inputs::read(View<const Index> items, std::vector<float>& images, LongWork& work) const {

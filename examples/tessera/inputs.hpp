@@ -8,7 +8,8 @@
 #include <vector>
 
 #include <tessera/data/image_array.hpp>
-#include <tessera/data/resize.hpp>
+
+#include "program.hpp"
 
 namespace program {
 
@@ -24,7 +25,8 @@ class Inputs {
   /// [B, H, W, C]. Photographs are resized so that the shorter edge fits, and cropped to their centre. What folders
   /// hold beside them is counted on stderr.
   /// Throws UsageError for an array beside other inputs, Error: file_access, bad_file, mismatch.
-  Inputs(const std::vector<std::filesystem::path>& paths, const tessera::Config& config, tessera::Filter filter);
+  Inputs(const std::vector<std::filesystem::path>& paths, const tessera::Config& config,
+         const PhotographReading& reading);
 
   [[nodiscard]] tessera::Index count() const;
   /// The image's file, or the array's file and index.
@@ -44,7 +46,7 @@ class Inputs {
 
  private:
   tessera::Config config_;
-  tessera::Filter filter_;
+  PhotographReading reading_;
   std::unique_ptr<tessera::ImageArray> array_;
   std::filesystem::path array_path_;
   std::vector<std::string> files_;

@@ -4,6 +4,7 @@
 #include "program.hpp"
 
 #include "mapped_files.hpp"
+#include "numbers.hpp"
 
 namespace program {
 
@@ -79,7 +80,18 @@ void add_model(CLI::App& command, ModelArguments& model) {
   add_device(command, model.on);
 }
 
-void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, Filter& filter) {
+void add_decode_memory(CLI::App& command, ImageLimits& limits) {
+  command
+      .add_option_function<std::string>(
+          "--decode-memory",
+          [&limits](const std::string& text) {
+            limits.memory = static_cast<std::size_t>(parse_number("--decode-memory", text, 0.001, 1e6) * (1 << 30));
+          },
+          "GiB that decoding one photograph may take; what needs more counts as broken (default: 1)")
+      ->type_name("FLOAT");
+}
+
+void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, PhotographReading& reading) {
   static const std::map<std::string, Filter> filters{
       {"bilinear", Filter::bilinear}, {"bicubic", Filter::bicubic}, {"lanczos", Filter::lanczos}};
   command
@@ -88,8 +100,9 @@ void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, F
                               "range (-1 to 1, 0 to 1, or ImageNet's -2.1 to 2.6: see info) or uint8 [B,H,W,C]. ") +
                       tessera::image_folder_rule)
       ->required();
-  add_choice(command, "--filter", filter, filters,
+  add_choice(command, "--filter", reading.filter, filters,
              "how photographs are resized before their centre is cropped: bilinear, bicubic (default) or lanczos");
+  add_decode_memory(command, reading.limits);
 }
 
 }  // namespace program

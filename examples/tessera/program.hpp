@@ -18,6 +18,7 @@
 #include <tessera/any_tokenizer.hpp>
 #include <tessera/core/parallel.hpp>
 #include <tessera/data/resize.hpp>
+#include <tessera/io/image_limits.hpp>
 
 #include "device.hpp"
 #include "presets.hpp"
@@ -76,6 +77,12 @@ struct ModelArguments {
   [[nodiscard]] std::unique_ptr<tessera::AnyTokenizer> load(const tessera::Preset& preset) const;
 };
 
+/// How photographs become a model's images.
+struct PhotographReading {
+  tessera::Filter filter = tessera::Filter::bicubic;
+  tessera::ImageLimits limits{};
+};
+
 inline constexpr const char* model_path_text =
     "a .safetensors file, or a folder with model.safetensors or its shards and their index";
 
@@ -99,12 +106,13 @@ void add_choice(CLI::App& command, const std::string& option, Value& value, cons
       help);
 }
 
-/// Options that several commands have: --preset; --device and --precision; --model and all of these; the images and
-/// --filter.
+/// Options that several commands have: --preset; --device and --precision; --model and all of these; the images,
+/// --filter and --decode-memory.
 void add_preset(CLI::App& command, std::string& preset);
 void add_device(CLI::App& command, RunsOn& on);
 void add_model(CLI::App& command, ModelArguments& model);
-void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, tessera::Filter& filter);
+void add_inputs(CLI::App& command, std::vector<std::filesystem::path>& inputs, PhotographReading& reading);
+void add_decode_memory(CLI::App& command, tessera::ImageLimits& limits);
 
 /// Each adds a command with its options; what runs it afterwards is stored in `run`.
 void add_info(CLI::App& app, std::function<void()>& run);

@@ -30,7 +30,7 @@ struct ReconstructArguments {
   ModelArguments model;
   std::vector<std::filesystem::path> inputs;
   std::filesystem::path text, output;
-  Filter filter = Filter::bicubic;
+  PhotographReading reading;
   bool skip_broken = false;
 };
 
@@ -176,7 +176,7 @@ std::vector<std::string> picture_names(const Inputs& inputs, const std::filesyst
 void reconstruct_to_folder(const ReconstructArguments& a, const Preset& preset, Reconstructor& reconstructor,
                            const Inputs& inputs, const Texts& texts) {
   const std::string job =
-      job_text("reconstruct", a.model, preset, "\"filter\": " + std::to_string(static_cast<int>(a.filter)));
+      job_text("reconstruct", a.model, preset, "\"filter\": " + std::to_string(static_cast<int>(a.reading.filter)));
   std::vector<std::uint64_t> keys;
   for (Index i = 0; i < inputs.count(); ++i) {
     keys.push_back(Hash().add(job).add(inputs.identity(i)).add(texts.hash(i)).value());
@@ -204,7 +204,7 @@ void reconstruct(const ReconstructArguments& a) {
   const bool one = is_picture_file(a.output);
   if (one) InputFiles(a.inputs).check_output(a.output);
   const std::unique_ptr<AnyTokenizer> tokenizer = a.model.load(preset);
-  const Inputs inputs(a.inputs, preset.config, a.filter);
+  const Inputs inputs(a.inputs, preset.config, a.reading);
   if (one) check_one_picture(a.output, inputs.count());
   const Texts texts(a.text, preset.config, inputs.count());
   Reconstructor reconstructor(a, *tokenizer, inputs, texts);
@@ -220,7 +220,7 @@ void add_reconstruct(CLI::App& app, std::function<void()>& run) {
   CLI::App& c = *app.add_subcommand("reconstruct", "encode and decode: side by side pictures, PSNR and SSIM");
   const auto a = std::make_shared<ReconstructArguments>();
   add_model(c, a->model);
-  add_inputs(c, a->inputs, a->filter);
+  add_inputs(c, a->inputs, a->reading);
   add_text(c, a->text);
   c.add_option("-o,--output", a->output,
                "a .png for one image, or a folder for PNGs: new, empty, or of an earlier command. What an earlier call "

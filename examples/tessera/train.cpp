@@ -44,6 +44,7 @@ struct TrainArguments {
   std::filesystem::path data, text, init;
   std::string augment;
   bool no_shuffle = false, skip_broken = false;
+  ImageLimits limits;
   double memory_gb = 2;
   std::optional<Index> warmup, unquantized_steps, revive_every;
   std::optional<CodebookStart> codebook_start;
@@ -91,6 +92,7 @@ std::unique_ptr<ImageSource> open_images(const TrainArguments& a, const Config& 
   auto photographs = std::make_unique<Photographs>(
       a.data, config,
       PhotographOptions{.augment = augment,
+                        .limits = a.limits,
                         .skip_broken = a.skip_broken,
                         .memory = static_cast<std::size_t>(a.memory_gb * 1e9),
                         .on_broken = [&broken](const auto&, const Error& why) { broken.add(why); }});
@@ -211,6 +213,7 @@ void add_train(CLI::App& app, std::function<void()>& run) {
                "none, flip, or crop,flip: random flips, and random crops at random sizes (default: crop,flip for "
                "folders, none for .npy)")
       ->check(CLI::IsMember({"none", "flip", "crop,flip"}));
+  add_decode_memory(c, a->limits);
   c.add_flag("--skip-broken", a->skip_broken,
              "use the next photograph for one that cannot be read; they are named when met, and counted at the end");
   add_number(c, "--data-memory", a->memory_gb, "GB of decoded photographs to keep", 0.0, 1e6);

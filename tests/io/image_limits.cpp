@@ -93,7 +93,8 @@ TEST_CASE("limits: what a decoder will take is counted before it is taken") {
   CHECK(contains(line(baseline, {.memory = 7 * mebibyte}),
                  "found an image that takes 8 MiB to decode, expected at most 7 MiB"));
   CHECK(line(progressive, {.memory = 18 * mebibyte}).empty());
-  CHECK(contains(line(progressive, {.memory = 14 * mebibyte}), "expected at most 14 MiB (ImageLimits::memory)"));
+  CHECK(contains(line(progressive, {.memory = 14 * mebibyte}),
+                 "expected at most 14 MiB (ImageLimits::memory, --decode-memory)"));
   CHECK(contains(line(many_scans(16384, 1)), "expected at most 1024 MiB"));  // 768 MiB and 512 MiB
   const std::string data = chunk("IDAT", deflated(std::string(40000, '\0')) + std::string(40000, '\0'));
   const std::string turned = chunk("eXIf", tiff(true, 0x112, 3, 1, 6));

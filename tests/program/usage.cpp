@@ -20,6 +20,7 @@ TEST_CASE("program: wrong usage is exit code 2 and one line") {
         "encode " + input,
         "encode " + model,
         "encode " + model + input + " --filter box",
+        "encode " + model + input + " --decode-memory 0",
         "encode " + model + input + " --preset none",
         "encode " + model + input + " -o tokens.csv",
         "encode " + model + input + " " + array,
@@ -138,6 +139,16 @@ TEST_CASE("program: bad files are exit code 1 and one line that names them, and 
                                       quoted(folder.path()) + " -o " + in("run"));
   CHECK(skipped.code == 0);
   CHECK(contains(skipped.err, "broken.png"));
+}
+
+TEST_CASE("program: --decode-memory bounds what one photograph takes") {
+  const std::string encode = "encode --model " + quoted(golden("tiny_patch")) + " " +
+                             quoted(golden("photos") / "coffee.png") + " --decode-memory ";
+  const Outcome outcome = run_program(encode + "0.001");
+  CHECK(outcome.code == 1);
+  CHECK(outcome.one_line_error());
+  CHECK(contains(outcome.err, " to decode, expected at most 2 MiB"));
+  CHECK(run_program(encode + "0.01").code == 0);
 }
 
 TEST_CASE("program: no input is written over") {

@@ -23,6 +23,7 @@ namespace tessera {
 struct PhotographOptions {
   Augment augment{.crop = true, .flip = true};
   Filter filter = Filter::bicubic;
+  ImageLimits limits{};                       ///< of decoding one of them
   bool skip_broken = false;                   ///< use the next photograph for one that cannot be decoded
   std::size_t memory = std::size_t{2} << 30;  ///< bytes of pyramids; photographs beyond are decoded at every use
   /// With skip_broken: called for each file that cannot be decoded, when it is met; by one thread at a time.
@@ -135,7 +136,7 @@ class Photographs final : public ImageSource {
  private:
   /// The pyramid, or without crops only the centre of its coarsest level.
   [[nodiscard]] std::vector<Pixels> decode(const std::filesystem::path& file) const {
-    const Pixels photograph = with_channels(read_image(file), config_);
+    const Pixels photograph = with_channels(read_image(file, options_.limits), config_);
     if (std::max(photograph.height, photograph.width) > 32 * std::min(photograph.height, photograph.width)) {
       throw Error(ErrorCode::bad_file, file.string(),
                   std::to_string(photograph.width) + " x " + std::to_string(photograph.height) + " pixels",

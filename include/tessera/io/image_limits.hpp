@@ -34,7 +34,7 @@ inline void check_image_memory(std::string_view file, std::uint64_t bytes, const
   if (bytes <= limits.memory) return;
   const auto mebibytes = [](std::uint64_t n) { return std::to_string((n + (1u << 20) - 1) >> 20) + " MiB"; };
   throw Error(ErrorCode::bad_file, file, "an image that takes " + mebibytes(bytes) + " to decode",
-              "at most " + mebibytes(limits.memory) + " (ImageLimits::memory)");
+              "at most " + mebibytes(limits.memory) + " (ImageLimits::memory, --decode-memory)");
 }
 
 }  // namespace detail
