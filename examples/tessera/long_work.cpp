@@ -118,10 +118,14 @@ std::uint64_t model_identity(const std::filesystem::path& model) {
   std::set<std::filesystem::path> files{model};
   std::error_code error;
   if (std::filesystem::is_directory(model, error)) {
-    for (const auto& entry : std::filesystem::directory_iterator(model)) {
-      const auto ending = entry.path().extension();
-      if (ending == ".safetensors" || ending == ".json" || ending == ".bin") files.insert(entry.path());
+    std::filesystem::directory_iterator entry, end;
+    do entry = std::filesystem::directory_iterator(model, error);
+    while (error == std::errc::interrupted);
+    for (; !error && entry != end; entry.increment(error)) {
+      const auto ending = entry->path().extension();
+      if (ending == ".safetensors" || ending == ".json" || ending == ".bin") files.insert(entry->path());
     }
+    if (error) throw Error(ErrorCode::file_access, model.string(), error.message(), "a readable folder");
     files.erase(model);
   }
   Hash hash;
