@@ -3,14 +3,12 @@
 //   TESSERA_FAIL_CALL   write, fsync, malloc, ...: whose calls are counted (the table at the end)
 //   TESSERA_FAIL_AT     the number of the call that fails, from 1 on
 //   TESSERA_FAIL_MODE   once (default), on: that call and all behind it; for read and write also eintr and short: the
-//   call
-//                       is interrupted once, or transfers one byte
+//                       call is interrupted once, or transfers one byte
 //   TESSERA_FAIL_REPORT a file that has 7 bytes once a call has failed, 9 where std::terminate was called
 //   TESSERA_NO_TMPFILE  where it is set, there are no files without names (O_TMPFILE), as on some file systems
 //
-// Calls are counted from the program's own constructors on; only files that the user names count, not those of the
-// system
-// (/proc, /sys, /etc, shared libraries), nor the standard streams.
+// Calls are counted from main() on: what runs before it may be CUDA's runtime, which does not survive them. Only files
+// that the user names count, not those of the system (/proc, /sys, /etc, shared libraries), nor the standard streams.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -63,7 +61,7 @@ bool is_stream(int descriptor) {
   return descriptor <= 2;
 }
 
-__attribute__((constructor)) void start() {
+void start() {
   const char* const wanted = std::getenv("TESSERA_FAIL_CALL");
   const char* const at = std::getenv("TESSERA_FAIL_AT");
   if (wanted == nullptr || at == nullptr) return;
@@ -78,6 +76,14 @@ __attribute__((constructor)) void start() {
   mode = is("on") ? Mode::on : is("eintr") ? Mode::eintr : is("short") ? Mode::brief : Mode::once;
 }
 
+using Main = int(int, char**, char**);
+Main* real_main = nullptr;
+
+int counted_main(int argc, char** argv, char** environment) {
+  start();
+  return real_main(argc, argv, environment);
+}
+
 int fail_with(int error) {
   errno = mode == Mode::eintr ? EINTR : error;
   return -1;
@@ -86,6 +92,14 @@ int fail_with(int error) {
 }  // namespace
 
 extern "C" {
+
+/// glibc's, which calls main.
+int __libc_start_main(Main* main, int argc, char** argv, void (*init)(), void (*fini)(), void (*rtld_fini)(),
+                      void* stack) {
+  real_main = main;
+  using Start = int(Main*, int, char**, void (*)(), void (*)(), void (*)(), void*);
+  return next<Start>("__libc_start_main")(counted_main, argc, argv, init, fini, rtld_fini, stack);
+}
 
 int open(const char* path, int flags, ...) {
   std::va_list list;
