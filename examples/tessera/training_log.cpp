@@ -10,6 +10,7 @@
 
 #include <tessera/io/atomic_file.hpp>
 #include <tessera/io/json.hpp>
+#include <tessera/io/system_call.hpp>
 
 namespace program {
 
@@ -42,7 +43,7 @@ TrainingLog::TrainingLog(std::filesystem::path path, Index steps_done) : path_(s
   AtomicFile whole(path_);
   whole.write(kept);
   whole.commit();
-  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  descriptor_ = detail::retry_interrupted([&] { return ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC); });
   if (descriptor_ < 0) throw Error(ErrorCode::file_access, path_.string(), std::strerror(errno), writable_file);
 }
 
