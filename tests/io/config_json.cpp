@@ -105,8 +105,8 @@ TEST_CASE("config: values that a field cannot have are refused, not converted") 
   CHECK(contains(line_with("/pixel_decoder/channel_mult/8", 1), "config.json: found"));
   CHECK(contains(error_line([] { (void)config_from_json_text(std::string(1000000, '['), "config.json"); }), "found"));
   const std::string deep = "{\"image\":" + std::string(1000000, '[') + std::string(1000000, ']') + "}";
-  CHECK(contains(error_line([&] { (void)config_from_json_text(deep, "config.json"); }),
-                 "JSON in more than 64 brackets"));
+  CHECK(
+      contains(error_line([&] { (void)config_from_json_text(deep, "config.json"); }), "JSON in more than 64 brackets"));
   CHECK(contains(line_for(nlohmann::json::array()), "config.json: found"));
   CHECK(contains(error_line([] { (void)config_from_json_text("{", "config.json"); }), "config.json: found"));
 }
